@@ -85,8 +85,8 @@ PING = Train(4, b"ping")
 
 WARNINGS_AT_START = (
     "plain TCP: everybody on the way can read and change what is carried",
-    "whoever reaches this port can reach the target: there is no certificate in plain TCP",
-    "whoever reaches this port can reach the target: no cafile names who may",
+    "whoever reaches this port can reach the target: there is no certificate in plain TCP, and no tokenFile",
+    "whoever reaches this port can reach the target: no cafile, clients or tokenFile says who may",
 )
 """Of most of the services here, and no matter of theirs."""
 

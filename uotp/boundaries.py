@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from twisted.internet.interfaces import IListeningPort
 
-from uotp.errors import Refusal
+from uotp.errors import PeerError, Refusal
 from uotp.path import Flight, PathStats
 from uotp.train import Arrival, Missing, Numbering, TakeTrains, Train
 
@@ -699,10 +699,33 @@ class Credentials(Protocol):
         Use for new connections what was prepared.
         """
 
-    def revokes(self, certificate: tuple[bytes, int]) -> bool:
+    def objection(
+        self, key: bytes | None, certificate: tuple[bytes, int] | None, token: bytes | None
+    ) -> PeerError | None:
         """
+        Judge a peer once more that was let in.
+
+        @param key: see L{Security.peerKey}.
         @param certificate: see L{Security.peerCertificate}.
-        @return: whether its CA has revoked it, as the files say.
+        @param token: what identifies the token that it has shown.
+        @return: why it may not go on, as the files say now, or L{None}.
+        """
+
+    @property
+    def isPlain(self) -> bool:
+        """
+        Whether there is no TLS.
+        """
+
+    def stamp(self) -> object:
+        """
+        @return: what is another one, by C{==}, when a file has changed.
+        """
+
+    @property
+    def stampRead(self) -> object:
+        """
+        The L{stamp} of what was read last, whether it could be used or not.
         """
 
     def expiring(self) -> Iterable[tuple[str, str, str, float]]:

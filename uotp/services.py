@@ -27,8 +27,8 @@ from uotp.duplicate import Duplicate
 from uotp.net import Listen, pairsOf, steeringTrouble
 from uotp.order import Order, OrderMode
 from uotp.process import usableProcessors, useMonotonicClock
-from uotp.server import ServerFront, ServerService, ServerSettings
-from uotp.tls import DISK, ClientCredentials, ClientTls, CredentialFiles, ServerCredentials, ServerTls
+from uotp.server import ServerFront, ServerService, ServerSettings, serverCredentials
+from uotp.tls import DISK, ClientCredentials, ClientTls, CredentialFiles, ServerTls
 from uotp.tunnel import MAX_WORKERS
 from uotp.wire import WireChoice
 
@@ -153,6 +153,7 @@ def serverService(
     maxSessions: int = SERVER.maxSessions,
     maxConnections: int = SERVER.maxConnections,
     ownerShare: int = SERVER.ownerShare,
+    tokenFile: str | None = SERVER.tokenFile,
     workers: int | None = SERVER.workers,
     unsentLimit: int = SERVER.unsentLimit,
     congestion: str | None = SERVER.congestion,
@@ -190,6 +191,7 @@ def serverService(
         maxSessions=maxSessions,
         maxConnections=maxConnections,
         ownerShare=ownerShare,
+        tokenFile=tokenFile,
         workers=workers,
         unsentLimit=unsentLimit,
         congestion=congestion,
@@ -202,7 +204,7 @@ def serverService(
     )
     processes, trouble = processesFor(workers)
     isShared = processes > 1 and trouble is None
-    credentials = None if tls is None else ServerCredentials(tls, wire=wire, files=files, keepsContents=isShared)
+    credentials = serverCredentials(tls, settings, files=files, keepsContents=isShared)
     ours = orGlobalReactor(reactor)
     if isShared:
         from uotp.server.workers import MESSAGES, ServerParent  # noqa: PLC0415 - of no use to one process

@@ -70,6 +70,7 @@ SHARED = [
     ("--no-tls", None, None, "no-tls", 1),
     ("--cert", "-c", HERE, "cert", HERE),
     ("--cafile", "-C", HERE, "cafile", HERE),
+    ("--token-file", None, HERE, "token-file", HERE),
     ("--unsent-limit", None, "32768", "unsent-limit", 32 * 1024),
     ("--unsent-limit", None, "64K", "unsent-limit", 64 * 1024),
     ("--congestion", None, "cubic", "congestion", "cubic"),
@@ -104,6 +105,8 @@ SERVER = [
     ("--bind-address", "-a", "::1", "bind-address", ("::1",)),
     ("--bind-port", "-p", "443", "bind-port", 443),
     ("--bind-port", "-p", "0", "bind-port", 0),
+    ("--crl", None, HERE, "crl", HERE),
+    ("--clients", None, HERE, "clients", HERE),
     ("--linger", None, "12.5", "linger", 12.5),
     ("--max-sessions", None, "65536", "max-sessions", 65536),
     ("--max-connections", None, "100", "max-connections", 100),
@@ -159,6 +162,9 @@ SERVER_DEFAULTS = {
     "key": None,
     "cafile": None,
     "control": None,
+    "token-file": None,
+    "crl": None,
+    "clients": None,
     **BUFFERS,
     **CHOICES,
     "bind-address": (),
@@ -180,6 +186,7 @@ CLIENT_DEFAULTS = {
     "key": None,
     "cafile": None,
     "control": None,
+    "token-file": None,
     **BUFFERS,
     **CHOICES,
     "bind-address": (),
@@ -722,13 +729,15 @@ class MakeServiceTests(ServiceTestCase):
 
     def test_theServersOptionsReachTheServer(self) -> None:
         words = ["-a", "::1", "-p", "1", "--linger", "2", "-c", "/c", "-k", "/k", "-C", "/C", *self.BUFFERS]
+        words += ["--crl", "/L", "--clients", "/P", "--token-file", "/T"]
         words += ["--max-sessions", "7", "--max-connections", "99", "--owner-share", "50"]
         destination, arguments = self.callOf(server, "serverService", *words)
         self.assertEqual(destination, ("example.com", 8443))
         self.assertEqual(
             arguments,
             {
-                "tls": ServerTls(os.path.abspath("/c"), os.path.abspath("/k"), os.path.abspath("/C")),
+                "tls": ServerTls(*(os.path.abspath(file) for file in ("/c", "/k", "/C", "/L", "/P"))),
+                "tokenFile": os.path.abspath("/T"),
                 "listen": ("::1", 1),
                 "linger": 2.0,
                 "maxSessions": 7,
@@ -755,10 +764,11 @@ class MakeServiceTests(ServiceTestCase):
             *["-a", "::1", "-p", "1", "-e", "2", "-n", "3", "--min-pool", "2", "-B", "4.5", "-w", "6", "-R", "-m", "7"],
             *["--max-age", "3600", "--max-bytes", "2G", "--allow", "::1", "--state-directory", "/S"],
             *["-c", "/c", "-k", "/k", "-C", "/C", "--tls-servername", "name", "--pin", PIN.hex()],
+            *["--token-file", "/T"],
             *self.BUFFERS,
         )
         self.assertEqual(destination, ("example.com", 8443))
-        files = {"cert": "/c", "key": "/k", "cafile": "/C"}
+        files = {"cert": "/c", "key": "/k", "cafile": "/C", "tokenFile": "/T"}
         absolute = {name: os.path.abspath(file) for name, file in files.items()}
         self.assertEqual(
             arguments,
@@ -905,6 +915,7 @@ class SpellingTests(ServiceTestCase):
         "key": "--key",
         "cafile": "--cafile",
         "unsentLimit": "--unsent-limit",
+        "tokenFile": "--token-file",
         "congestion": "--congestion",
         "mss": "--mss",
         "udpBuffer": "--udp-buffer",
@@ -918,6 +929,8 @@ class SpellingTests(ServiceTestCase):
     }
     SERVER = {
         **COMMON,
+        "crl": "--crl",
+        "clients": "--clients",
         "linger": "--linger",
         "maxSessions": "--max-sessions",
         "maxConnections": "--max-connections",
@@ -1011,8 +1024,8 @@ class SpellingTests(ServiceTestCase):
         issued = Authority("Test CA").issue("example.com")
         both = self.path(issued.certificatePem() + issued.keyPem())
         for words, cause in (
-            (["--no-tls"], "there is no certificate in plain TCP"),
-            (["--cert", both], "no --cafile names who may"),
+            (["--no-tls"], "there is no certificate in plain TCP, and no --token-file"),
+            (["--cert", both], "no --cafile, --clients or --token-file says who may"),
         ):
             service = server.makeService(self.parsed(server, *words))
             with capturedLogs() as events:

@@ -104,6 +104,7 @@ class FakeCredentials:
     """
 
     ownPin = None
+    isPlain = False
 
     def __init__(self) -> None:
         self.trouble: str | None = None

@@ -58,8 +58,8 @@ from uotp.net.tcpinfo import TCP_INFO, tcpCost, tcpPathStats
 from uotp.path import TROUBLED
 from uotp.pki.directory import Pki
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls
+from uotp.tls.pins import publicKeyPin
 from uotp.tls.reasons import certificateName
-from uotp.tls.verification import publicKeyPin
 
 AMOUNT = 20_000_000
 """What each end says, in bytes."""

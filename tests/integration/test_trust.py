@@ -22,7 +22,7 @@ from tests.integration.correspondence import Address
 from tests.integration.harness import needed, runToEnd
 from tests.integration.rig import RigTestCase, said
 from tests.integration.udpends import AGAIN, Flow, UdpEnd
-from uotp.tls.verification import publicKeyPin
+from uotp.tls.pins import publicKeyPin
 
 TRUSTED = Authority("Trusted CA")
 STRANGER = Authority("Stranger CA")
@@ -35,7 +35,7 @@ TOMORROW = NOW + timedelta(days=2)
 ATTEMPTS = 4
 """Connections that are to be refused before we count how often that was said."""
 
-OPEN_TO_ALL = "no --cafile names who may"
+OPEN_TO_ALL = "no --cafile, --clients or --token-file says who may"
 """What a server warns of that asks its clients for no certificate."""
 
 SECRET = AGAIN + b"nobody but the target may see this"

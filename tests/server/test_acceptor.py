@@ -34,12 +34,13 @@ from uotp.server.strangers import HELLO_SECONDS
 from uotp.session.reordering.hold import FIRST_HOLD_SECONDS
 from uotp.telemetry.drops import Drops
 from uotp.telemetry.ratelimit import RateLimit
+from uotp.tls.tokens import Tokens
 from uotp.train import Train
 from uotp.tunnel.dialled import DialledTunnel
 from uotp.tunnel.heartbeat import ACCEPTED_GIVE_UP_SECONDS, FIRST_PATIENCE_SECONDS
 from uotp.tunnel.live import LiveTunnels
 from uotp.tunnel.tunnel import Tunnel
-from uotp.wire.hello import ClientHello, ServerHello, WireFormat, encodeServerHello
+from uotp.wire.hello import ClientHello, ServerHello, Token, WireFormat, encodeServerHello
 from uotp.wire.negotiation import WireChoice
 
 HELLO = uuid.UUID(bytes=bytes(range(0x40, 0x50)), version=4).bytes
@@ -125,11 +126,22 @@ class AcceptorTestCase(TimerTestCase):
         )
         return Registry(makeTarget, self.clock, Turns(self.clock), self.drops, LINGER, 5, 3, reorder, ownerShare=100)
 
-    def makeAcceptor(self, wire: WireChoice = WireChoice.AUTO, limits: ConnectionLimits = LIMITS) -> CheckedAcceptor:
+    def makeAcceptor(
+        self, wire: WireChoice = WireChoice.AUTO, limits: ConnectionLimits = LIMITS, tokens: Tokens | None = None
+    ) -> CheckedAcceptor:
         """
         @return: one where nobody has come in yet.
         """
-        return CheckedAcceptor(self.registry, self.liveTunnels, self.clock, self.rateLimit, makeNoStream, limits, wire)
+        return CheckedAcceptor(
+            self.registry,
+            self.liveTunnels,
+            self.clock,
+            self.rateLimit,
+            makeNoStream,
+            limits,
+            wire,
+            tokens=lambda: tokens,
+        )
 
     def end(self) -> None:
         """
@@ -621,6 +633,74 @@ class Format2Tests(AcceptorTestCase):
             ],
         )
         self.assertEqual(len(self.registry), 0)
+
+    TOKEN = b"correct horse battery"
+
+    def withToken(self, token: bytes) -> bytes:
+        """
+        @return: a hello that shows it.
+        """
+        extension = b"\4" + len(token).to_bytes(2, "big") + token
+        return b"uotp\2\0" + len(extension).to_bytes(2, "big") + HELLO + extension
+
+    def test_onlyWhoShowsATokenComesIn(self) -> None:
+        """
+        The others are not told why, and the log does not tell what they have shown.
+        """
+        self.acceptor = self.makeAcceptor(tokens=Tokens("FILE", [Token(b"another one of 22 bytes"), Token(self.TOKEN)]))
+        refusal = self.REFUSAL
+        for hello, answer in (
+            (self.HELLO, refusal),
+            (self.withToken(b"a wrong token, and long"), refusal),
+            (self.withToken(self.TOKEN[:-1]), refusal),
+            (HELLO, b""),
+            (self.withToken(b""), b""),
+            (self.withToken(bytes(4000)), b""),
+            (self.withToken(self.TOKEN), encodeServerHello(ServerHello(True, True, int(LINGER)))),
+        ):
+            _, said = self.knock(hello)
+            self.assertEqual(said, answer, hello)
+            self.settle()
+        self.assertEqual(
+            self.warnings(),
+            [
+                f"refused a connection from 192.0.2.1: {reason}"
+                for reason in (
+                    "no token was shown, and one is needed here",
+                    "wrong token",
+                    "it speaks format 1, in which there is no token, and a token is needed here",
+                    "the token of its hello has 0 bytes",
+                    "the token of its hello has 4000 bytes",
+                )
+            ],
+        )
+        refusals = self.acceptor.statistics().refusals
+        counted = {name: refusals[name] for name in ("WRONG_TOKEN", "FORMAT", "MALFORMED")}
+        self.assertEqual(counted, {"WRONG_TOKEN": 3, "FORMAT": 1, "MALFORMED": 2})
+        self.assertNotIn("horse", repr([dict(event) for event in self.events]))
+
+    def test_whereNoTokenIsNeededAnyIsTaken(self) -> None:
+        """
+        A client may have one already when its server is not told of tokens yet.
+        """
+        _, answer = self.knock(self.withToken(self.TOKEN))
+        self.assertEqual(answer, encodeServerHello(ServerHello(True, True, int(LINGER))))
+
+    def test_whoIsShutOutIsNotWaitedFor(self) -> None:
+        """
+        When the last tunnel of a session ends, since its token is known no more, the session ends too.
+        """
+        tokens = Tokens("FILE", [Token(self.TOKEN)])
+        self.acceptor = self.makeAcceptor(tokens=tokens)
+        tunnels = [self.knock(self.withToken(self.TOKEN))[0] for _ in range(2)]
+        for tunnel, sessions in zip(tunnels, (1, 0), strict=True):
+            assert tunnel.token is not None
+            self.assertTrue(tokens.has(tunnel.token))
+            tunnel.misbehaved(PeerError("its token is known no more", Refusal.WRONG_TOKEN))
+            self.settle()
+            self.registry.checkInvariant()
+            self.assertEqual(len(self.registry), sessions)
+        self.assertIn("ended: its client may not join any more", "".join(map(formatEvent, self.events)))
 
     def test_refusalDoesNotTellWhy(self) -> None:
         for _ in range(3):

@@ -14,6 +14,7 @@ from uotp.errors import PeerError
 from uotp.server.acceptor import ConnectionLimits
 from uotp.server.joining import Coordinator, Decision, JoinAnswer, JoinQuestion
 from uotp.server.strangers import HELLO_SECONDS, PARENT_SILENT, Stranger
+from uotp.tls.tokens import Tokens
 from uotp.tunnel.accepted import AcceptedTunnel
 from uotp.tunnel.states import TunnelState
 from uotp.wire.hello import ClientHello, ServerHello, WireFormat, encodeClientHello, encodeServerHello
@@ -64,7 +65,9 @@ class JoiningTests(AcceptorTestCase):
     The parent decides.
     """
 
-    def makeAcceptor(self, wire: WireChoice = WireChoice.AUTO, limits: ConnectionLimits = LIMITS) -> CheckedAcceptor:
+    def makeAcceptor(
+        self, wire: WireChoice = WireChoice.AUTO, limits: ConnectionLimits = LIMITS, tokens: Tokens | None = None
+    ) -> CheckedAcceptor:
         self.coordinator = ScriptedCoordinator()
         return CheckedAcceptor(
             self.registry,

@@ -27,7 +27,7 @@ from uotp.errors import ConfigurationError
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls, parsePin
 from uotp.tls.expiry import FEW_AUTHORITIES
 from uotp.tls.pem import readIdentity
-from uotp.tls.verification import publicKeyPin
+from uotp.tls.pins import publicKeyPin
 
 # Made by openssl, as what follows.  Its key is for RSA-PSS and nothing else.
 PSS_ALONE = b"""-----BEGIN CERTIFICATE-----

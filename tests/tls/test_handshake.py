@@ -20,7 +20,8 @@ from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase, causeIn
 from uotp.tls import contexts, reasons, verification
 from uotp.tls.alerts import errorWords
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls
-from uotp.tls.verification import VerifyingConnection, publicKeyPin
+from uotp.tls.pins import publicKeyPin
+from uotp.tls.verification import VerifyingConnection
 
 YESTERDAY, TOMORROW = NOW - DAY, NOW + DAY
 LONG_AGO = NOW - 30 * DAY

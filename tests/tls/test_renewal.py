@@ -19,7 +19,7 @@ from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase, meet
 from uotp.errors import ConfigurationError
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls
 from uotp.tls.files import SIZE_LIMIT, CopiedFiles
-from uotp.tls.verification import publicKeyPin
+from uotp.tls.pins import publicKeyPin
 
 RENEWED = TRUSTED.issue("good.test")
 EXPIRED = TRUSTED.issue("good.test", begins=NOW - 3 * DAY, ends=NOW - DAY)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtensionOID
 from OpenSSL import SSL
 from OpenSSL.SSL import X509VerificationCodes as Codes
@@ -108,6 +109,76 @@ class RevocationTests(TlsTestCase):
             else:
                 self.assertRaises(SSL.Error, here.do_handshake)
                 self.assertEqual(causeIn(here.refusalWords()), "certificate was revoked during the handshake")
+
+    def besides(self, cafile: str, crl: str) -> ServerCredentials:
+        """
+        @return: a server with revocation lists in a file of their own.
+        """
+        cert = self.path(GOOD.certificatePem() + GOOD.keyPem())
+        return ServerCredentials(ServerTls(cert, cafile=cafile, crl=crl), now=lambda: NOW)
+
+    def test_listsMayBeInAFileOfTheirOwn(self) -> None:
+        """
+        In PEM or in DER, for several CAs, and besides those in the file of the CAs; of one CA the newest counts.
+        """
+        shown = BELOW.issue(usages=CLIENT)
+        list_ = TRUSTED.revocationList(REVOKED.certificate)
+        der = x509.load_pem_x509_crl(list_).public_bytes(Encoding.DER)
+        for crl in (list_, der, b"text\n" + BELOW.revocationList(shown.certificate) + list_):
+            server = self.besides(self.lists(), self.path(crl))
+            self.assertEqual(self.refusalOf(server, REVOKED), WORDS)
+            self.assertIsNone(self.refusalOf(server, REPLACED))
+        self.assertEqual(self.refusalOf(server, shown), "certificate was revoked by 'CN=Below'")
+        older = TRUSTED.revocationList(REPLACED.certificate, begins=NOW - 9 * DAY)
+        server = self.besides(self.lists(older), self.path(list_))
+        self.assertEqual([self.refusalOf(server, each) for each in (REVOKED, REPLACED)], [WORDS, None])
+
+    def test_aFileOfListsThatIsNoneIsRefused(self) -> None:
+        """
+        At the start, and at a reload, where the old one stays in use.
+        """
+        whole = TRUSTED.revocationList(REVOKED.certificate)
+        der = x509.load_pem_x509_crl(whole).public_bytes(Encoding.DER)
+        forged = TRUSTED.revocationList(REVOKED.certificate, signer=STRANGER.key)
+        crl = self.path(whole)
+        server = self.besides(self.lists(), crl)
+        for content, words in (
+            (b"", "the revocation file FILE is empty"),
+            (pem(TRUSTED.certificate), "the revocation file FILE has certificates and no revocation list (X509 CRL)"),
+            (b"rubbish", "the revocation file FILE has no revocation list in PEM format"),
+            (whole[:150], "the revocation file FILE has a damaged revocation list"),
+            (whole + whole[:150], "the revocation file FILE has a damaged revocation list"),
+            (der[:-9], "the revocation file FILE has no revocation list in PEM format"),
+            (forged, "the revocation list of 'CN=Trusted CA' in FILE was not signed by that CA"),
+        ):
+            Path(crl).write_bytes(content)
+            for use in (server.reload, lambda: self.besides(self.lists(), crl)):
+                self.assertEqual(str(self.assertRaises(ConfigurationError, use)).replace(crl, "FILE"), words)
+        Path(crl).unlink()
+        words = f"cannot read the revocation file {crl}: No such file or directory"
+        self.assertEqual(str(self.assertRaises(ConfigurationError, server.reload)), words)
+        self.assertEqual(self.refusalOf(server, REVOKED), WORDS)
+
+    def test_aListThatIsOutOfDateDoesNotReplaceOneThatIsNot(self) -> None:
+        """
+        An old file was put back by mistake.  Where both are out of date, or nothing else was there, it is taken.
+        """
+        old = TRUSTED.revocationList(REPLACED.certificate, begins=NOW - 9 * DAY, ends=NOW - 2 * DAY)
+        crl = self.path(TRUSTED.revocationList(REVOKED.certificate))
+        server = self.besides(self.lists(), crl)
+        Path(crl).write_bytes(old)
+        error = self.assertRaises(ConfigurationError, server.reload)
+        words = f"the revocation list of 'CN=Trusted CA' in {crl} was good until {NOW - 2 * DAY:%Y-%m-%d}"
+        self.assertEqual(str(error), f"{words}, and the one in use is newer")
+        self.assertEqual(self.refusalOf(server, REVOKED), WORDS)
+        server = self.besides(self.lists(), crl)
+        server.reload()
+        self.assertEqual(self.refusalOf(server, REPLACED), WORDS)
+
+    def test_listsOfNobodyAreOfNoUse(self) -> None:
+        cert, crl = self.path(GOOD.certificatePem() + GOOD.keyPem()), self.path(TRUSTED.revocationList())
+        error = self.assertRaises(ConfigurationError, ServerCredentials, ServerTls(cert, crl=crl))
+        self.assertEqual(str(error), "crl is of no use without cafile, the CAs whose lists it has")
 
     def test_casWithoutListAreTrustedAsEver(self) -> None:
         """

@@ -17,7 +17,7 @@ from tests.doubles.sockets import Diarist
 from tests.doubles.streams import MemoryStream, wrapInTls
 from tests.doubles.tlspairs import GOOD, TlsTestCase
 from uotp.boundaries import Security
-from uotp.tls.verification import publicKeyPin
+from uotp.tls.pins import publicKeyPin
 from uotp.transport.pipe import newPipe
 
 

@@ -25,7 +25,7 @@ from uotp.boundaries import Link, Security
 from uotp.order import Order, OrderMode
 from uotp.path import TROUBLED
 from uotp.process import Memory, Turns
-from uotp.tls.verification import publicKeyPin
+from uotp.tls.pins import publicKeyPin
 from uotp.train import Train, cut
 from uotp.tunnel.accepted import AcceptedTunnel
 from uotp.tunnel.dialled import NO_ANSWER, NO_HANDSHAKE, NOTHING_CAME, DialledTunnel
@@ -38,7 +38,7 @@ from uotp.tunnel.states import TunnelEvent as Event
 from uotp.tunnel.states import TunnelState as State
 from uotp.tunnel.tunnel import CLOSE_SECONDS, DRAIN_SECONDS, Tunnel
 from uotp.wire.format1 import LENGTH_BYTES, Format1Codec
-from uotp.wire.hello import ClientHello, ServerHello, WireFormat, encodeServerHello
+from uotp.wire.hello import ClientHello, ServerHello, Token, WireFormat, encodeServerHello
 from uotp.wire.negotiation import WireChoice
 
 HELLO = uuid.UUID(bytes=bytes(range(16)), version=4).bytes
@@ -554,6 +554,22 @@ class WrongServerTests(_TunnelTestCase):
 
     TLS = "it speaks TLS, and tls=None was said here: say that at both ends or at none"
     HTTP = "it answers in HTTP: a web server is there, or a portal or proxy on the way"
+
+    def test_aTokenIsShownInFormat2Alone(self) -> None:
+        """
+        Where the other end speaks only format 1, nothing is said to it, not even the session's id.
+        """
+        token = Token(b"correct horse battery")
+        tunnel = DialledTunnel(self.clock, self.owner, HELLO, WireChoice.TWO, token=token)
+        tunnel.makeConnection(MemoryStream(tunnel))
+        self.assertEqual(b"".join(streamOf(tunnel).stream), b"uotp\2\0\0\x18" + HELLO + b"\4\0\x15" + token)
+        tunnel.connectionLost(done())
+        tunnel = DialledTunnel(self.clock, self.owner, HELLO, token=token)
+        tunnel.makeConnection(MemoryStream(tunnel))
+        self.assertEqual((streamOf(tunnel).stream, streamOf(tunnel).aborted), ([], True))
+        self.assertIn("it speaks only format 1, in which no token can be shown", str(tunnel.fault))
+        self.assertEqual(self.owner.opened, [])
+        tunnel.connectionLost(done())
 
     def test_whatIsSaidInPlaceOfFormat1IsTold(self) -> None:
         """

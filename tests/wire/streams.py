@@ -89,6 +89,10 @@ def soundId(dice: Random) -> bytes:
     return uuid.UUID(bytes=dice.randbytes(16), version=4).bytes
 
 
+TOKEN = 4
+"""An extension of clients whose value may have 16 bytes and more."""
+
+
 def soundHello(dice: Random, *, ofClient: bool) -> bytes:
     """
     @return: a hello of format 2 as it should be, or now and then of format 1.
@@ -97,8 +101,10 @@ def soundHello(dice: Random, *, ofClient: bool) -> bytes:
         return soundId(dice)
     extensions = b""
     for _ in range(dice.randrange(4)):
-        kind = dice.choice((1, 2, 3, 255))
-        size = {1: 1, 2: 4}.get(kind, dice.randrange(20)) if not ofClient else dice.randrange(6)
+        kind = dice.choice((1, 2, 3, 4, 255))
+        size = (
+            {1: 1, 2: 4}.get(kind, dice.randrange(20)) if not ofClient else dice.randrange(19 if kind == TOKEN else 6)
+        )
         extensions += kind.to_bytes(1, "big") + size.to_bytes(2, "big") + dice.randbytes(size)
     answer = b"\0" if ofClient else dice.choice((b"\0", b"\1"))
     opening = b"uotp\2" + answer + len(extensions).to_bytes(2, "big")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from uotp.order import Order, OrderMode
 from uotp.train import Arrival, Train
 from uotp.wire.format2 import Kind
-from uotp.wire.hello import ClientHello, ServerHello, WireFormat
+from uotp.wire.hello import ClientHello, ServerHello, Token, WireFormat
 
 
 class Vector(NamedTuple):
@@ -98,6 +98,21 @@ CLIENT_HELLOS = [
     ClientHelloVector(
         Vector("client-hello-order-time", "756f7470 02 00 0006 5f0c9e2177b34a689d10c4e68a3b52f7 03 0003 01 00c8"),
         ClientHello(WireFormat.TWO, SESSION_ID, Order.within(0.2)),
+    ),
+    ClientHelloVector(
+        Vector(
+            "client-hello-token",
+            "756f7470 02 00 0018 5f0c9e2177b34a689d10c4e68a3b52f7 04 0015 636f727265637420686f7273652062617474657279",
+        ),
+        ClientHello(WireFormat.TWO, SESSION_ID, token=Token(b"correct horse battery")),
+    ),
+    ClientHelloVector(
+        Vector(
+            "client-hello-order-token",
+            "756f7470 02 00 001c 5f0c9e2177b34a689d10c4e68a3b52f7 03 0001 02 04 0015 "
+            "636f727265637420686f7273652062617474657279",
+        ),
+        ClientHello(WireFormat.TWO, SESSION_ID, Order(OrderMode.OFF), Token(b"correct horse battery")),
     ),
 ]
 """Both ways: what we say, and what we understand."""
@@ -266,6 +281,16 @@ MALFORMED_CLIENT_HELLOS = [
     Malformed("756f7470 02 00 0003 5f0c9e2177b34a689d10c4e68a3b52f7 03 0000", "0 bytes instead of 1"),
     Malformed("756f7470 02 00 0005 5f0c9e2177b34a689d10c4e68a3b52f7 03 0002 02 00", "2 bytes instead of 1"),
     Malformed("756f7470 02 00 0004 5f0c9e2177b34a689d10c4e68a3b52f7 03 0001 01", "1 bytes instead of 3"),
+    Malformed("756f7470 02 00 0003 5f0c9e2177b34a689d10c4e68a3b52f7 04 0000", "token of its hello has 0 bytes"),
+    Malformed(
+        "756f7470 02 00 0012 5f0c9e2177b34a689d10c4e68a3b52f7 04 000f 616161616161616161616161616161",
+        "token of its hello has 15 bytes",
+    ),
+    Malformed(
+        "756f7470 02 00 0026 5f0c9e2177b34a689d10c4e68a3b52f7 04 0010 61616161616161616161616161616161 "
+        "04 0010 61616161616161616161616161616161",
+        "two tokens",
+    ),
     Malformed("756f7470 02 00 0000 5f0c9e2177b3 1a", "no random UUID"),
     Malformed("756f7470 02 00 0000 5f0c9e2177b3 4a68 dd", "no random UUID"),
     Malformed("16 0301 0200 01 00", "tls=None"),

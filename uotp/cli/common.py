@@ -143,6 +143,15 @@ COMMON_ROWS = (
         inline=Inline.PEM,
     ),
     Option(
+        "token-file",
+        None,
+        "file with tokens, one on each line: a server lets in only clients that show one, and a client shows the first",
+        absolutePath,
+        "tokenFile",
+        metavar="FILE",
+        inline=Inline.LINES,
+    ),
+    Option(
         "unsent-limit",
         None,
         "size of what the kernel may hold of a tunnel that it has not sent yet",

@@ -54,6 +54,24 @@ class Options(CommonOptions):
             metavar="TIME",
         ),
         Option(
+            "crl",
+            None,
+            "file with revocation lists of the CAs of --cafile, in PEM or DER, besides those in that file",
+            absolutePath,
+            "crl",
+            metavar="FILE",
+            inline=Inline.PEM,
+        ),
+        Option(
+            "clients",
+            None,
+            "list of the clients that may join: on each line the pin of a client's public key, and a name",
+            absolutePath,
+            "clients",
+            metavar="FILE",
+            inline=Inline.LINES,
+        ),
+        Option(
             "max-sessions",
             None,
             "sessions that there may be, on at most three eighths of the descriptors; when all are taken, the client "

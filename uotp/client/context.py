@@ -23,7 +23,7 @@ from uotp.net import Addresses
 from uotp.process import Steps, Turns
 from uotp.telemetry import Logger, orLog
 from uotp.tunnel import LiveTunnels, Tunnel
-from uotp.wire import ServerHello
+from uotp.wire import ServerHello, Token
 
 
 class ReachabilityObserver(Protocol):
@@ -105,6 +105,13 @@ def ignore(address: Any) -> None:
     """
 
 
+def noToken() -> Token | None:
+    """
+    @return: nothing to show to the server.
+    """
+    return None
+
+
 class ServerDialer(Protocol):
     """
     Knows the way to the server; see L{uotp.transport.Dialer}.
@@ -138,6 +145,7 @@ class ClientContext:
     @ivar addresses: knows which address of the server is tried first.
     @ivar patience: knows how long the steps to an open tunnel may take.
     @ivar opened: told the address of the other end of each tunnel that has opened.
+    @ivar token: tells what to show to the server now, if anything.
     @ivar processes: how many workers there are, which share what may be dialled at once.
     @ivar dials: lets only so many attempts be under way at once.
     @ivar outage: knows which pools have no tunnel that answers.
@@ -155,6 +163,7 @@ class ClientContext:
     segments: SegmentSizes
     opened: Callable[[Any], None] = ignore
     processes: int = 1
+    token: Callable[[], Token | None] = noToken
     segmentWatch: SegmentWatch = field(init=False)
     addresses: AddressOrder = field(init=False)
     patience: Patience = field(init=False)

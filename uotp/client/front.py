@@ -47,7 +47,6 @@ class ClientFront(TunnelService):
         """
         super().__init__(settings, credentials, reactor, processes)
         self.settings = settings
-        self._isPlain = credentials is None
         self._places = placesOf(settings.listen)
         self.ports = ClientPorts(
             self.openPort, self.newPort, reactor, self.rateLimit, partial(self.sayListening, transport="UDP")
@@ -91,7 +90,7 @@ class ClientFront(TunnelService):
         if not self.ports.listening:
             self.privilegedStartService()
         super().startService()
-        if self.settings.wire is WireChoice.ONE or (self._isPlain and self.settings.wire is WireChoice.AUTO):
+        if self.settings.wire is WireChoice.ONE or (self.isPlain and self.settings.wire is WireChoice.AUTO):
             self.warnOfFormat1()
         self._warnOfOneTunnel()
         self._warnOfStrangers()

@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import LogLevel
 
 from uotp.boundaries import Address
-from uotp.client.context import ClientContext
+from uotp.client.context import ClientContext, noToken
 from uotp.client.dial.segmentsize import SegmentSizes
 from uotp.client.dial.segmentwatch import WATCH_SECONDS
 from uotp.client.front import ClientFront
@@ -112,6 +112,7 @@ class ClientService(ClientFront):
             SegmentSizes(settings.mss, self._warnOfSegments),
             self._lookup.opened,
             processes,
+            noToken if credentials is None else credentials.token,
         )
         self._sleep = SleepDetector(clocks or sleepClocks())
         self._sessions = SessionsBySource(

@@ -29,9 +29,10 @@ from uotp.server.refusals import Handshake, Refusals
 from uotp.server.registry import Joined, Registry, ServedSession
 from uotp.server.strangers import Stranger, Strangers, StrangersStatistics
 from uotp.telemetry import Logger, RateLimit, logCounted, spelled
+from uotp.tls import Tokens
 from uotp.transport import Newcomer
 from uotp.tunnel import AcceptedTunnel, LiveTunnels, Tunnel, TunnelState
-from uotp.wire import FORMATS, ClientHello, ServerStatus, WireChoice
+from uotp.wire import FORMATS, ClientHello, ServerStatus, WireChoice, WireFormat
 
 MAX_SILENT = 4096
 """
@@ -44,6 +45,9 @@ MAX_BEGUN = 512
 How many connections there may be that have begun to shake hands and have shown no session id;
 each costs some 30 KB.  An honest client is through in a few round trips, so whoever waits long is not one.
 """
+
+SHUT_OUT = frozenset({Refusal.REVOKED, Refusal.NOT_LISTED, Refusal.WRONG_TOKEN})
+"""Why a tunnel ends that was let in: its client may not join any more, so its session need not wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +144,7 @@ class Acceptor(Factory):
         wire: WireChoice = WireChoice.AUTO,
         coordinator: Coordinator | None = None,
         wallClock: Callable[[], float] = time.time,
+        tokens: Callable[[], Tokens | None] = lambda: None,
     ) -> None:
         """
         @param registry: who knows the sessions.
@@ -152,9 +157,11 @@ class Acceptor(Factory):
         @param wire: which formats may be spoken.
         @param coordinator: decides who may join, where there are several workers.
         @param wallClock: seconds since 1970, for clients that ask.
+        @param tokens: tells one of which tokens each client has to show now, if any.
         """
         self._coordinator = coordinator
         self._wallClock = wallClock
+        self._tokens = tokens
         self._numbers = count(1)
         self._byNumber: dict[int, Tunnel] = {}
         self.relayed = 0
@@ -271,6 +278,7 @@ class Acceptor(Factory):
         owner = accepted.newcomer.owner if key is None else key
         try:
             self._requireFormat(hello)
+            tunnel.token = self._requireToken(hello)
         except PeerError as error:
             self._refuse(tunnel, str(error), error.kind)
             return
@@ -300,6 +308,23 @@ class Acceptor(Factory):
                 f"it speaks format {hello.wireFormat.value}, and {spelled('wire')} {self._wire.value} was said here"
             )
             raise PeerError(reason, Refusal.FORMAT)
+
+    def _requireToken(self, hello: ClientHello) -> bytes | None:
+        """
+        @return: what identifies the token, if one has to be shown.
+        @raise PeerError: when none is that is known.
+        """
+        tokens = self._tokens()
+        if tokens is None:
+            return None
+        if hello.wireFormat is WireFormat.ONE:
+            reason = "it speaks format 1, in which there is no token, and a token is needed here"
+            raise PeerError(reason, Refusal.FORMAT)
+        token = tokens.match(hello.token)
+        if token is None:
+            reason = "no token was shown, and one is needed here" if hello.token is None else "wrong token"
+            raise PeerError(reason, Refusal.WRONG_TOKEN)
+        return token
 
     def _refuse(self, tunnel: AcceptedTunnel, reason: str, kind: Refusal) -> None:
         self._refusals.say(self._accepted[tunnel].peer, reason, kind, tunnel.peerName)
@@ -445,7 +470,8 @@ class Acceptor(Factory):
         self._strangers.discard(accepted.newcomer)
         self._known.discard(accepted.owner, tunnel)
         if accepted.served is not None:
-            self._registry.tunnelLost(accepted.served, tunnel)
+            isShutOut = tunnel.fault is not None and tunnel.faultKind in SHUT_OUT
+            self._registry.tunnelLost(accepted.served, tunnel, isShutOut=isShutOut)
         if words is not None:
             self._refusals.say(accepted.peer, words, tunnel.kind, tunnel.peerName)
         elif accepted.served is None:

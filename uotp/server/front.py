@@ -53,8 +53,7 @@ class ServerFront(TunnelService):
         See L{TunnelService}.
         """
         super().__init__(settings, credentials, reactor, processes)
-        self._isPlain = credentials is None
-        self._verifiesClients = credentials is not None and credentials.verifiesClients
+        self._letsEverybodyIn = credentials is None or not (credentials.verifiesClients or credentials.tokens)
         self.settings = settings
         self.ports = ServerPorts(self.listen, self.rateLimit, partial(self.sayListening, transport="TCP"))
         self._descriptors = descriptorLimit()
@@ -100,8 +99,10 @@ class ServerFront(TunnelService):
             self._sayDescriptorsAreShort("connections", self.mostConnections, asked, share)
         if self.mostSessions < self.settings.maxSessions:
             self._sayDescriptorsAreShort("sessions", self.mostSessions, self.settings.maxSessions, "three eighths")
-        if not self._verifiesClients:
-            cause = "there is no certificate in plain TCP" if self._isPlain else f"no {spelled('cafile')} names who may"
+        if self._letsEverybodyIn:
+            tokens = spelled("tokenFile")
+            ways = f"no {spelled('cafile')}, {spelled('clients')} or {tokens} says who may"
+            cause = f"there is no certificate in plain TCP, and no {tokens}" if self.isPlain else ways
             self._log.warn("whoever reaches this port can reach the target: {cause}", cause=cause)
 
     def _sayDescriptorsAreShort(self, what: str, number: int, asked: int, share: str) -> None:

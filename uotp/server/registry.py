@@ -425,24 +425,30 @@ class Registry:
         )
         self._end(served, "its place was needed")
 
-    def tunnelLost(self, served: ServedSession, tunnel: Closable) -> None:
+    def tunnelLost(self, served: ServedSession, tunnel: Closable, *, isShutOut: bool = False) -> None:
         """
         A tunnel of a session is lost.
+
+        @param isShutOut: whether we have ended it, since its client may not join any more.  Then nobody is waited
+            for when it was the last.
         """
         served.tunnels.discard(tunnel)
         if served.tunnels or served in self._lingering or self._served.get(served.sessionId) is not served:
             return
-        self._sessionLog.info(
-            "session {session}{clientWords} has no tunnel left and is kept for {linger:.0f} s",
-            session=served.name,
-            **served.client,
-            linger=self.linger,
-        )
+        if not isShutOut:
+            self._sessionLog.info(
+                "session {session}{clientWords} has no tunnel left and is kept for {linger:.0f} s",
+                session=served.name,
+                **served.client,
+                linger=self.linger,
+            )
         self._lingering[served] = self._clock.seconds() + self.linger
         self._shares.lingers(served.holder, served)
         self._watcher.sessionLingers(served)
         if self._lingerTimer is None:
             self._lingerTimer = self._clock.callLater(self.linger, self._expire)
+        if isShutOut:
+            self._steps.take(partial(self._endIfThere, served, "its client may not join any more"))
 
     def _lingersNoMore(self, served: ServedSession) -> None:
         del self._lingering[served]

@@ -85,11 +85,12 @@ class ServerService(ServerFront):
             reactor,
             RateLimit(reactor.seconds),
             partial(AcceptedTcpStream, *choices)
-            if credentials is None
+            if credentials is None or credentials.isPlain
             else partial(AcceptedTlsStream, credentials.connection, *choices),
             ConnectionLimits.of(self.mostConnections, share),
             settings.wire,
             coordination,
+            tokens=lambda: None if credentials is None else credentials.tokens,
         )
 
     def lookUpAhead(self) -> None:

@@ -45,6 +45,8 @@ class ServerSettings(CommonSettings):
     @ivar ownerShare: how much of all sessions and of all connections one client may have, in
         percent.  A client is who shows one certificate, or without one, who comes from one
         address.
+    @ivar tokenFile: file with tokens, see L{uotp.tls.tokens}: only clients that show one of them
+        are let in; L{None} for those without one, too.
     """
 
     target: tuple[str, int]
@@ -60,6 +62,7 @@ class ServerSettings(CommonSettings):
             lambda number: MIN_CONNECTIONS <= number <= CONNECTIONS_LIMIT,
         ),
     )
+    tokenFile: str | None = None
     ownerShare: int = setting(
         OWNER_SHARE_PERCENT, Limits(f"from 1 to {PERCENT} percent", lambda percent: 1 <= percent <= PERCENT)
     )

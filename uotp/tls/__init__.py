@@ -14,7 +14,9 @@ from uotp.tls.credentials import (
 )
 from uotp.tls.dates import utcNow
 from uotp.tls.files import DISK, CopiedFiles, CredentialFiles
-from uotp.tls.verification import PeerName, publicKeyPin
+from uotp.tls.pins import publicKeyPin
+from uotp.tls.tokens import Tokens
+from uotp.tls.verification import PeerName
 
 __all__ = [
     "DISK",
@@ -25,6 +27,7 @@ __all__ = [
     "PeerName",
     "ServerCredentials",
     "ServerTls",
+    "Tokens",
     "parsePin",
     "publicKeyPin",
     "utcNow",

@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from OpenSSL import SSL, crypto
 
 from uotp.errors import ConfigurationError
+from uotp.tls.clients import ClientList
 from uotp.tls.files import DISK, CredentialFiles
-from uotp.tls.pem import Identity, readAuthorities
+from uotp.tls.pem import Identity, readAuthorities, readRevocationLists
 from uotp.tls.reasons import plainText
 from uotp.tls.revocation import NONE, Revocations
 
@@ -101,18 +102,22 @@ class Trusted:
     @ivar file: its name.
     @ivar authorities: the CAs.
     @ivar revocations: whose revocation lists there are.
+    @ivar clients: whose keys are listed; L{None} where nobody's need be.
     """
 
     file: str
     authorities: tuple[x509.Certificate, ...]
     revocations: Revocations
+    clients: ClientList | None = None
 
 
 SYSTEM = Trusted("", (), NONE)
 """Where no file says whom to trust."""
 
 
-def trust(context: SSL.Context, cafile: str, *, announce: bool, files: CredentialFiles = DISK) -> Trusted:
+def trust(
+    context: SSL.Context, cafile: str, *, announce: bool, files: CredentialFiles = DISK, crl: str | None = None
+) -> Trusted:
     """
     Let a context trust what these CAs have signed, and have not revoked.  Each of them is enough
     alone, also one that has an issuer.
@@ -121,13 +126,15 @@ def trust(context: SSL.Context, cafile: str, *, announce: bool, files: Credentia
     @param cafile: PEM file with one CA or many, and with their revocation lists.
     @param announce: whether a server is to name them when it asks for a
         certificate.
-    @param files: where the file is.
-    @return: what it holds.
-    @raise ConfigurationError: when the file is unusable.
+    @param files: where the files are.
+    @param crl: another file with revocation lists.
+    @return: what they hold.
+    @raise ConfigurationError: when one of them is unusable.
     """
     store = context.get_cert_store()
     authorities = readAuthorities(cafile, "CA file", files)
-    revocations = Revocations.of(authorities, cafile)
+    more = () if crl is None else readRevocationLists(crl, files)
+    revocations = Revocations.of(authorities, cafile, more, crl or "")
     try:
         for authority in authorities.certificates:
             if announce:
@@ -136,9 +143,9 @@ def trust(context: SSL.Context, cafile: str, *, announce: bool, files: Credentia
                 store.add_cert(crypto.X509.from_cryptography(authority))
         if store is not None:
             flags = crypto.X509StoreFlags.PARTIAL_CHAIN
-            if authorities.lists:
+            if revocations.newest:
                 flags |= crypto.X509StoreFlags.CRL_CHECK | crypto.X509StoreFlags.CRL_CHECK_ALL
-            for each in authorities.lists:
+            for each in (*authorities.lists, *more):
                 store.add_crl(each)
             store.set_flags(flags)
     except (SSL.Error, crypto.Error) as problem:

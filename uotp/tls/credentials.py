@@ -8,7 +8,7 @@ L{uotp.tls.verification}; nothing here knows a tunnel.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -18,19 +18,20 @@ from OpenSSL import SSL
 from uotp.errors import ConfigurationError
 from uotp.telemetry import spelled
 from uotp.tls import contexts
+from uotp.tls.clients import readClients
 from uotp.tls.dates import utcNow
 from uotp.tls.files import DISK, CredentialFiles
+from uotp.tls.pins import PIN_BYTES, parsePin
 from uotp.tls.reasons import plainText
-from uotp.tls.renewal import Loaded, RenewableCredentials, identify
+from uotp.tls.renewal import Loaded, Prepared, RenewableCredentials, identify
+from uotp.tls.tokens import readTokens
 from uotp.tls.verification import (
-    PIN_BYTES,
     PeerName,
     Requirements,
     VerifyingConnection,
-    parsePin,
     verifyPeer,
 )
-from uotp.wire import WireChoice, offered, selected
+from uotp.wire import Token, WireChoice, offered, selected
 
 __all__ = [
     "ClientCredentials",
@@ -50,12 +51,18 @@ class ServerTls:
         intermediate ones after it.
     @ivar key: PEM file with its key; L{None} when that is in C{cert}.
     @ivar cafile: PEM file with all the CAs that may sign clients; L{None} lets
-        every client in.
+        every client in, as far as C{clients} does.
+    @ivar crl: file with revocation lists of these CAs, besides those in C{cafile}.
+    @ivar clients: list of the clients that may join, see L{uotp.tls.clients}.  With
+        C{cafile} both are required.  Without it the listed keys are what is trusted,
+        so neither the chain nor the dates of a certificate matter.
     """
 
     cert: str
     key: str | None = None
     cafile: str | None = None
+    crl: str | None = None
+    clients: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +84,7 @@ class ClientTls:
         C{cafile} they are all that is checked, besides C{serverName} if that
         is given: the key is what is trusted, so neither the chain nor the
         dates of the certificate matter.
+    @ivar tokenFile: file with the token to show to the server, see L{uotp.tls.tokens}.
     """
 
     cafile: str | None = None
@@ -85,14 +93,16 @@ class ClientTls:
     hostnameCheck: bool = True
     serverName: str | None = None
     pins: tuple[bytes, ...] = ()
+    tokenFile: str | None = None
 
 
 class ServerCredentials(RenewableCredentials):
     """
-    Makes a server's TLS connections, with its certificate and the CAs of its clients.
+    Makes a server's TLS connections, with its certificate and what it knows of its clients.
 
-    @param choices: the files.
+    @param choices: the files; L{None} for plain TCP, where there are tokens at the most.
     @param wire: which formats to choose from.
+    @param tokenFile: file with the tokens of clients, one of which each must show.
     @param now: the wall clock, for the warning of a certificate's end.
     @param files: where the files are.
     @param keepsContents: whether what was read is kept, for other processes.
@@ -101,35 +111,66 @@ class ServerCredentials(RenewableCredentials):
 
     def __init__(
         self,
-        choices: ServerTls,
+        choices: ServerTls | None,
         *,
         wire: WireChoice = WireChoice.AUTO,
+        tokenFile: str | None = None,
         now: Callable[[], datetime] = utcNow,
         files: CredentialFiles = DISK,
         keepsContents: bool = False,
     ) -> None:
+        if choices is not None and choices.crl is not None and choices.cafile is None:
+            message = f"{spelled('crl')} is of no use without {spelled('cafile')}, the CAs whose lists it has"
+            raise ConfigurationError(message)
+        if tokenFile is not None:
+            wire = formatsForTokens(wire)
         self._choices = choices
         self._wire = wire
-        self._requirements = Requirements("client") if choices.cafile is not None else None
+        self._tokenFile = tokenFile
+        self._requirements: Requirements | None = None
         super().__init__(files, now, keepsContents=keepsContents)
 
     def _load(self, files: CredentialFiles) -> Loaded:
         choices = self._choices
+        tokens = None if self._tokenFile is None else readTokens(self._tokenFile, files)
+        if choices is None:
+            return Loaded(None, None, contexts.SYSTEM, tokens)
         context = contexts.newContext(SSL.TLS_SERVER_METHOD)
         ours = identify(context, choices.cert, choices.key, files)
         trusted = contexts.SYSTEM
         if choices.cafile is not None:
-            trusted = contexts.trust(context, choices.cafile, announce=True, files=files)
+            trusted = contexts.trust(context, choices.cafile, announce=True, files=files, crl=choices.crl)
+        if choices.clients is not None:
+            trusted = replace(trusted, clients=readClients(choices.clients, files))
+        if self.verifiesClients:
             context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, verifyPeer)
         contexts.choose(context, partial(selected, self._wire))
-        return Loaded(context, ours, trusted)
+        return Loaded(context, ours, trusted, tokens)
+
+    def adopt(self, prepared: Prepared) -> None:
+        """
+        See L{RenewableCredentials}.
+        """
+        super().adopt(prepared)
+        choices, clients = self._choices, self._trusted.clients
+        if choices is not None and self.verifiesClients:
+            self._requirements = Requirements("client", chain=choices.cafile is not None, clients=clients)
+        if clients is not None and not clients.names and self._files.isOriginal:
+            self._log.warn("the list of clients {file} has no client: nobody is let in", file=clients.file)
+
+    @property
+    def isPlain(self) -> bool:
+        """
+        Whether there is no TLS.
+        """
+        return self._choices is None
 
     @property
     def verifiesClients(self) -> bool:
         """
         Whether clients need a certificate.
         """
-        return self._requirements is not None
+        return self._choices is not None and (self._choices.cafile is not None or self._choices.clients is not None)
 
     def connection(self, socket: Any = None) -> VerifyingConnection:
         """
@@ -138,8 +179,8 @@ class ServerCredentials(RenewableCredentials):
         @param socket: what to speak through; L{None} for memory.
         @return: the connection.
         """
-        known = self._revocations()
-        return VerifyingConnection(self._context, self._requirements, socket, known, self._revocations)
+        assert self._context is not None
+        return VerifyingConnection(self._context, self._requirements, socket, self._trusted, self._newest)
 
 
 class ClientCredentials(RenewableCredentials):
@@ -178,6 +219,8 @@ class ClientCredentials(RenewableCredentials):
         if any(not isinstance(pin, bytes) or len(pin) != PIN_BYTES for pin in choices.pins):
             message = f"{spelled('pins')} takes the SHA-256 of a public key, {PIN_BYTES} bytes"
             raise ConfigurationError(message)
+        if choices.tokenFile is not None:
+            formatsForTokens(wire)
         self._serverName = None if choices.serverName is None else _peerName(choices.serverName, spelled("serverName"))
         self._choices = choices
         self._wire = wire
@@ -196,7 +239,16 @@ class ClientCredentials(RenewableCredentials):
         elif not choices.pins:
             context.set_default_verify_paths()
         context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, verifyPeer)
-        return Loaded(context, ours, trusted)
+        tokens = None if choices.tokenFile is None else readTokens(choices.tokenFile, files)
+        return Loaded(context, ours, trusted, tokens)
+
+    isPlain = False
+
+    def token(self) -> Token | None:
+        """
+        @return: what to show to the server, by what the file says now; L{None} without one.
+        """
+        return None if self._tokens is None else self._tokens.first
 
     def creatorFor(
         self, host: str, kind: type[VerifyingConnection] = VerifyingConnection
@@ -219,13 +271,24 @@ class ClientCredentials(RenewableCredentials):
         indication = None if asked.isAddress else asked.text.encode("ascii")
 
         def create(socket: Any = None) -> VerifyingConnection:
-            known = self._revocations()
-            connection = kind(self._context, requirements, socket, known, self._revocations)
+            assert self._context is not None
+            connection = kind(self._context, requirements, socket, self._trusted, self._newest)
             if indication is not None:
                 connection.set_tlsext_host_name(indication)
             return connection
 
         return create
+
+
+def formatsForTokens(wire: WireChoice) -> WireChoice:
+    """
+    @return: which formats may be spoken where there are tokens: format 1 has no place for one.
+    @raise ConfigurationError: when that is the only one that may be spoken.
+    """
+    if wire is WireChoice.ONE:
+        message = f"{spelled('tokenFile')} needs format 2, and {spelled('wire')} {wire.value} was said"
+        raise ConfigurationError(message)
+    return WireChoice.TWO
 
 
 def _peerName(host: str, what: str) -> PeerName:

@@ -57,7 +57,7 @@ def expiring(ours: Ours | None, trusted: Trusted) -> Iterator[Expiring]:
             yield Expiring("ca", nameText(each.subject), str(trusted.file), each.not_valid_after_utc.timestamp())
     for issuer, ends in islice(trusted.revocations.ends.items(), FEW_AUTHORITIES):
         if ends is not None:
-            yield Expiring("crl", nameText(issuer), trusted.revocations.file, ends.timestamp())
+            yield Expiring("crl", nameText(issuer), trusted.revocations.files[issuer], ends.timestamp())
 
 
 def endings(ours: Ours | None, trusted: Trusted, now: datetime) -> Iterator[tuple[str, str]]:

@@ -64,7 +64,9 @@ def _labelWords(labels: set[bytes], needed: str) -> str | None:
     for label, words in _LABELS.items():
         if label in labels:
             return words
-    if b"X509 CRL" in labels:
+    if needed == LISTS and labels & {b"CERTIFICATE", b"X509 CERTIFICATE"}:
+        return "has certificates and no revocation list (X509 CRL)"
+    if b"X509 CRL" in labels and needed != LISTS:
         return "has revocation lists and no {needed}"
     if needed == CERTIFICATE and any(label.endswith(b"PRIVATE KEY") for label in labels):
         return "has a private key and no certificate"

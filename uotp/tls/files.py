@@ -45,6 +45,12 @@ class CredentialFiles(Protocol):
         @raise ValueError: when it has a name that no file can have.
         """
 
+    def stamp(self, path: str) -> object:
+        """
+        @return: what is another one, by C{==}, when the file has changed.  It costs little, and tells nothing of
+            what is in it.
+        """
+
     def isOpenToAll(self, path: str) -> bool:
         """
         Tell whether the permissions of a file let every user read it who can reach it.
@@ -76,6 +82,19 @@ class DiskFiles:
         """
         with open(path, "rb") as stream:
             return stream.read(SIZE_LIMIT + 1)
+
+    def stamp(self, path: str) -> object:
+        """
+        Follow links: where a link leads to another file now, that file is another one.  When only permissions
+        have changed that counts, too, since the file may be readable now.
+
+        @return: L{None} for a file that cannot be looked at.
+        """
+        try:
+            found = os.stat(path)
+        except (OSError, ValueError):
+            return None
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
     def isOpenToAll(self, path: str) -> bool:
         """
@@ -143,6 +162,11 @@ class CopiedFiles:
             raise FileNotFoundError(errno.ENOENT, "it is not among the files that were handed over", path)
         return self._contents[path]
 
+    def stamp(self, path: str) -> object:
+        """
+        @return: always the same, since copies do not change.
+        """
+
     def isOpenToAll(self, path: str) -> bool:
         """
         @return: L{False}: whoever has read the file knows its permissions.
@@ -159,6 +183,7 @@ class FilesReadOnce:
     bytes, also while somebody replaces it, and others can be handed just these.
 
     @ivar contents: what was read.
+    @ivar stamps: what each file was by its L{CredentialFiles.stamp}, before it was read.
     """
 
     def __init__(self, files: CredentialFiles) -> None:
@@ -168,7 +193,9 @@ class FilesReadOnce:
         self._files = files.now()
         self.isOriginal = files.isOriginal
         self.isOpenToAll = files.isOpenToAll
+        self.stamp = files.stamp
         self.contents = Contents()
+        self.stamps: dict[str, object] = {}
 
     def now(self) -> CredentialFiles:
         """
@@ -187,5 +214,7 @@ class FilesReadOnce:
         @raise OSError: as the files beneath.
         """
         if path not in self.contents:
+            stamp = self._files.stamp(path)
             self.contents[path] = self._files.read(path)
+            self.stamps[path] = stamp
         return self.contents[path]

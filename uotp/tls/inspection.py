@@ -23,9 +23,10 @@ from uotp.tls.alerts import WANTS_OTHER_PROTOCOL, alertOf, isAboutOurs
 from uotp.tls.credentials import ClientCredentials, ClientTls
 from uotp.tls.dates import utcNow
 from uotp.tls.pem import quietly
+from uotp.tls.pins import publicKeyPin
 from uotp.tls.reasons import alternativeNames, isUnknown, nameText
 from uotp.tls.records import ROOM_BYTES
-from uotp.tls.verification import VerifyingConnection, publicKeyPin
+from uotp.tls.verification import VerifyingConnection
 from uotp.wire import WireChoice
 
 __all__ = ["Against", "Flaw", "HandshakeTrouble", "Inspection", "OwnCertificate", "ShownByServer", "TlsTalk"]

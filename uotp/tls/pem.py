@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from shlex import quote
 from typing import TypeVar
@@ -22,10 +23,11 @@ from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import PublicKeyAlgorithmOID
 
 from uotp.errors import ConfigurationError
-from uotp.tls.filekinds import CERTIFICATE, KEY, advice, labelsOf
+from uotp.tls.filekinds import CERTIFICATE, KEY, LISTS, advice, labelsOf
 from uotp.tls.files import DISK, SIZE_LIMIT, CredentialFiles
 
 _BEGIN = re.compile(rb"-----BEGIN (?:X509 )?CERTIFICATE-----")
+_DER = b"\x30"
 _BEGIN_LIST = b"-----BEGIN X509 CRL-----"
 _LIST = re.compile(_BEGIN_LIST + rb".*?-----END X509 CRL-----", re.DOTALL)
 
@@ -71,7 +73,7 @@ def readCertificates(path: str, what: str, files: CredentialFiles = DISK) -> tup
     @raise ConfigurationError: when the file cannot be read, holds none, or one
         of them is damaged.
     """
-    return _certificatesIn(_read(path, what, files), path, what)
+    return _certificatesIn(readFile(path, what, files), path, what)
 
 
 def _certificatesIn(data: bytes, path: str, what: str) -> tuple[x509.Certificate, ...]:
@@ -100,8 +102,11 @@ def readAuthorities(path: str, what: str, files: CredentialFiles = DISK) -> Auth
     @return: at least one CA.
     @raise ConfigurationError: as L{readCertificates}, and for a list that is damaged.
     """
-    data = _read(path, what, files)
-    certificates = _certificatesIn(data, path, what)
+    data = readFile(path, what, files)
+    return Authorities(_certificatesIn(data, path, what), _listsIn(data, path, what))
+
+
+def _listsIn(data: bytes, path: str, what: str) -> tuple[x509.CertificateRevocationList, ...]:
     try:
         lists = tuple(x509.load_pem_x509_crl(block) for block in _LIST.findall(data))
     except ValueError:
@@ -109,7 +114,28 @@ def readAuthorities(path: str, what: str, files: CredentialFiles = DISK) -> Auth
     if len(lists) < data.count(_BEGIN_LIST):
         message = f"the {what} {path} has a damaged revocation list"
         raise ConfigurationError(message)
-    return Authorities(certificates, lists)
+    return lists
+
+
+def readRevocationLists(path: str, files: CredentialFiles = DISK) -> tuple[x509.CertificateRevocationList, ...]:
+    """
+    Read what CAs have revoked.
+
+    @param path: the file, with lists in PEM, or one in DER as CAs publish it.
+    @param files: where it is.
+    @return: at least one list.
+    @raise ConfigurationError: when the file cannot be read, holds none, or one of them is damaged.
+    """
+    what = "revocation file"
+    data = readFile(path, what, files)
+    if data.startswith(_DER):
+        with suppress(ValueError):
+            return (x509.load_der_x509_crl(data),)
+    lists = _listsIn(data, path, what)
+    if not lists:
+        message = f"the {what} {path} {advice(data, path, LISTS)}"
+        raise ConfigurationError(message)
+    return lists
 
 
 def quietly(read: Callable[[], Certificate]) -> Certificate:
@@ -173,7 +199,7 @@ def _spki(key: PublicKeyTypes) -> bytes:
 
 
 def _readKey(path: str, files: CredentialFiles) -> PrivateKey:
-    data = _read(path, "key file", files)
+    data = readFile(path, "key file", files)
     labels = labelsOf(data)
     if b"OPENSSH PRIVATE KEY" in labels or not any(label.endswith(b"PRIVATE KEY") for label in labels):
         message = f"the key file {path} {advice(data, path, KEY)}"
@@ -195,7 +221,16 @@ def _readKey(path: str, files: CredentialFiles) -> PrivateKey:
     return key
 
 
-def _read(path: str, what: str, files: CredentialFiles) -> bytes:
+def readFile(path: str, what: str, files: CredentialFiles) -> bytes:
+    """
+    Read a file of credentials, whatever is in it.
+
+    @param path: the file.
+    @param what: what to call it in an error.
+    @param files: where it is.
+    @return: all of it.
+    @raise ConfigurationError: when it cannot be read, or is longer than any such file.
+    """
     try:
         data = files.read(path)
     except OSError as problem:

@@ -7,6 +7,7 @@ has read is handed to the others.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,15 +16,15 @@ from shlex import quote
 from cryptography import x509
 from OpenSSL import SSL
 
-from uotp.errors import ConfigurationError
+from uotp.errors import ConfigurationError, PeerError, Refusal
 from uotp.telemetry import Logger
 from uotp.tls import contexts
 from uotp.tls.dates import outOfDate
 from uotp.tls.expiry import Expiring, Ours, endings, expiring
 from uotp.tls.files import Contents, CopiedFiles, CredentialFiles, FilesReadOnce
 from uotp.tls.pem import readIdentity
-from uotp.tls.revocation import Revocations
-from uotp.tls.verification import publicKeyPin
+from uotp.tls.pins import publicKeyPin
+from uotp.tls.tokens import Tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +45,16 @@ class Loaded:
     """
     Holds what the files of one end have led to.
 
-    @ivar context: OpenSSL's.
+    @ivar context: OpenSSL's; L{None} for plain TCP.
     @ivar shown: what we show, if anything.
     @ivar trusted: whom we trust by a file.
+    @ivar tokens: who shows one may join; L{None} where nobody need.
     """
 
-    context: SSL.Context
+    context: SSL.Context | None
     shown: Shown | None
     trusted: contexts.Trusted
+    tokens: Tokens | None = None
 
     @property
     def ours(self) -> Ours | None:
@@ -69,15 +72,17 @@ class Prepared:
     @ivar contents: what was read, by path, for processes that are to use the same.
     @ivar files: where it was read.
     @ivar loaded: what it has led to.
-    @ivar exposed: the file of a key that everybody may read.
+    @ivar exposed: what everybody may read of what is secret, and its file.
     @ivar endings: what is out of date or soon will be, and when, in words.
+    @ivar isInUse: whether it says the same as what is in use.
     """
 
     contents: Contents
     files: CredentialFiles
     loaded: Loaded
-    exposed: str | None
+    exposed: tuple[tuple[str, str], ...]
     endings: tuple[tuple[str, str], ...]
+    isInUse: bool
 
 
 class RenewableCredentials:
@@ -86,6 +91,7 @@ class RenewableCredentials:
     """
 
     _log = Logger()
+    _paths: tuple[str, ...] = ()
 
     def __init__(self, files: CredentialFiles, now: Callable[[], datetime], *, keepsContents: bool) -> None:
         """
@@ -97,7 +103,10 @@ class RenewableCredentials:
         self._files = files
         self._now = now
         self._ours: Ours | None = None
-        self.reload()
+        self._trusted = contexts.SYSTEM
+        self._fingerprint = b""
+        self._seen: object = None
+        self.adopt(self.prepare())
 
     def _load(self, files: CredentialFiles) -> Loaded:
         raise NotImplementedError
@@ -120,14 +129,37 @@ class RenewableCredentials:
             is out of date while the one in use is not.
         """
         files = self._files if contents is None else CopiedFiles(contents)
+        self._seen = self.stamp()
         reading = FilesReadOnce(files)
         loaded = self._load(reading)
         if loaded.ours is not None:
             self._refuseWorse(*loaded.ours)
-        keyFile = None if loaded.shown is None else loaded.shown.keyFile
-        exposed = files.onDisk(keyFile) if keyFile is not None and files.isOpenToAll(keyFile) else None
+        worse = loaded.trusted.revocations.worse(self._trusted.revocations, self._now())
+        if worse is not None:
+            raise ConfigurationError(worse)
+        secrets = []
+        if loaded.shown is not None:
+            secrets.append(("private key", loaded.shown.keyFile))
+        if loaded.tokens is not None:
+            secrets.append(("token", loaded.tokens.file))
+        exposed = tuple((what, files.onDisk(file)) for what, file in secrets if files.isOpenToAll(file))
         found = tuple(endings(loaded.ours, loaded.trusted, self._now()))
-        return Prepared(reading.contents, files, loaded, exposed, found)
+        isInUse = fingerprintOf(reading.contents) == self._fingerprint
+        self._paths, self._seen = tuple(reading.contents), tuple(reading.stamps.values())
+        return Prepared(reading.contents, files, loaded, exposed, found, isInUse)
+
+    def stamp(self) -> tuple[object, ...]:
+        """
+        @return: what is another one when a file that is in use has changed.  It costs a look at each.
+        """
+        return tuple(self._files.stamp(path) for path in self._paths)
+
+    @property
+    def stampRead(self) -> object:
+        """
+        The L{stamp} of what was read last, whether it could be used or not.
+        """
+        return self._seen
 
     def adopt(self, prepared: Prepared) -> None:
         """
@@ -137,9 +169,11 @@ class RenewableCredentials:
         self._contents = prepared.contents if self._keepsContents else Contents()
         loaded = prepared.loaded
         self._context, self._ours, self._trusted = loaded.context, loaded.ours, loaded.trusted
-        if prepared.exposed is not None:
-            words = "the private key in {file} may be read by every user who can reach the file: chmod 600 {quoted}"
-            self._log.warn(words, file=prepared.exposed, quoted=quote(prepared.exposed))
+        self._tokens = loaded.tokens
+        self._fingerprint = fingerprintOf(prepared.contents)
+        for what, file in prepared.exposed:
+            words = "the {what} in {file} may be read by every user who can reach the file: chmod 600 {quoted}"
+            self._log.warn(words, what=what, file=file, quoted=quote(file))
         self._warn(prepared.endings)
 
     def _refuseWorse(self, file: str, certificate: x509.Certificate) -> None:
@@ -159,10 +193,37 @@ class RenewableCredentials:
         @param certificate: the issuer of a certificate and its serial number.
         @return: whether its CA has revoked it.
         """
-        return self._revocations().revokes(*certificate)
+        return self._trusted.revocations.revokes(*certificate)
 
-    def _revocations(self) -> Revocations:
-        return self._trusted.revocations
+    def objection(
+        self, key: bytes | None, certificate: tuple[bytes, int] | None, token: bytes | None
+    ) -> PeerError | None:
+        """
+        Judge a peer once more that was let in, by what the files say now.
+
+        @param key: the L{publicKeyPin} of its certificate, if it has shown one.
+        @param certificate: see L{revokes}.
+        @param token: what L{Tokens.match} has found by which it came in.
+        @return: why it may not go on, or L{None}.
+        """
+        clients = self._trusted.clients
+        if certificate is not None and self.revokes(certificate):
+            return PeerError("its certificate has been revoked since it was let in", Refusal.REVOKED)
+        if clients is not None and key is not None and key not in clients.names:
+            return PeerError("its key has been taken out of the list of clients", Refusal.NOT_LISTED)
+        if self._tokens is not None and token is not None and not self._tokens.has(token):
+            return PeerError("its token has been taken out of the token file", Refusal.WRONG_TOKEN)
+        return None
+
+    def _newest(self) -> contexts.Trusted:
+        return self._trusted
+
+    @property
+    def tokens(self) -> Tokens | None:
+        """
+        Who shows one of them may join; L{None} where nobody need.
+        """
+        return self._tokens
 
     @property
     def ownCertificate(self) -> x509.Certificate | None:
@@ -203,6 +264,17 @@ class RenewableCredentials:
         if self._files.isOriginal:
             for what, reason in found:
                 self._log.warn("{what} {reason}", what=what, reason=reason)
+
+
+def fingerprintOf(contents: Mapping[str, bytes]) -> bytes:
+    """
+    @return: what is another one when a file has another content.
+    """
+    found = hashlib.sha256()
+    for path, data in sorted(contents.items()):
+        found.update(b"%s\0%d\0" % (path.encode("utf-8", "surrogateescape"), len(data)))
+        found.update(data)
+    return found.digest()
 
 
 def identify(context: SSL.Context, certificateFile: str, keyFile: str | None, files: CredentialFiles) -> Shown:

@@ -8,7 +8,7 @@ still holds: what was revoked stays so, and the log says that a newer one is nee
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,6 +20,8 @@ from uotp.errors import ConfigurationError
 from uotp.tls.pem import Authorities
 from uotp.tls.reasons import nameText
 
+Lists = Sequence[x509.CertificateRevocationList]
+
 OUT_OF_DATE = frozenset({Codes.ERR_CRL_HAS_EXPIRED, Codes.ERR_CRL_NOT_YET_VALID})
 
 
@@ -28,38 +30,44 @@ class Revocations:
     """
     Knows which CAs have said what they have revoked.
 
-    @ivar file: where the lists are.
     @ivar newest: the newest list of each CA.
     @ivar ends: each CA that has a list, and when the time of its newest one is over; L{None} when
         that does not say.
+    @ivar files: where that list is.
     """
 
-    file: str
     ends: dict[x509.Name, datetime | None]
     newest: dict[bytes, x509.CertificateRevocationList]
+    files: dict[x509.Name, str]
 
     @classmethod
-    def of(cls, authorities: Authorities, file: str) -> Revocations:
+    def of(cls, authorities: Authorities, file: str, more: Lists = (), moreFile: str = "") -> Revocations:
         """
-        @param authorities: what the file holds.
+        @param authorities: what the file of CAs holds.
         @param file: its name.
+        @param more: lists of another file.
+        @param moreFile: its name.
         @return: whose lists are there.
         @raise ConfigurationError: for a list that could not be honoured.
         """
         ends: dict[x509.Name, datetime | None] = {}
         newest: dict[bytes, x509.CertificateRevocationList] = {}
-        for each in sorted(authorities.lists, key=lambda each: each.last_update_utc):
+        files: dict[x509.Name, str] = {}
+        found = [(each, "CA file", file) for each in authorities.lists]
+        found += [(each, "revocation file", moreFile) for each in more]
+        for each, what, where in sorted(found, key=lambda each: each[0].last_update_utc):
             try:
                 issuer, objection = nameText(each.issuer), _partOnly(each) or _forged(each, authorities)
             except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as problem:
-                message = f"the CA file {file} has a damaged revocation list"
+                message = f"the {what} {where} has a damaged revocation list"
                 raise ConfigurationError(message) from problem
             if objection is not None:
-                message = f"the revocation list of {issuer} in {file} {objection}"
+                message = f"the revocation list of {issuer} in {where} {objection}"
                 raise ConfigurationError(message)
             ends[each.issuer] = each.next_update_utc
             newest[each.issuer.public_bytes()] = each
-        return cls(file, ends, newest)
+            files[each.issuer] = where
+        return cls(ends, newest, files)
 
     def excuses(self, error: int, certificate: x509.Certificate) -> bool:
         """
@@ -78,18 +86,33 @@ class Revocations:
         revoked = self.newest.get(issuer)
         return revoked is not None and revoked.get_revoked_certificate_by_serial_number(serial) is not None
 
+    def worse(self, before: Revocations, now: datetime) -> str | None:
+        """
+        @param before: the lists that were in use until now.
+        @return: why these had better not be used, in words: one is out of date, and the one before is not.
+        """
+        for issuer, ends in self.ends.items():
+            if issuer in before.ends and _isOver(ends, now) and not _isOver(before.ends[issuer], now):
+                what = f"the revocation list of {nameText(issuer)} in {self.files[issuer]}"
+                return f"{what} was good until {ends:%Y-%m-%d}, and the one in use is newer"
+        return None
+
     def overdue(self, now: datetime) -> Iterator[tuple[str, str]]:
         """
         @return: each list whose time is over, and what to do about it, in words.
         """
         for issuer, ends in self.ends.items():
-            if ends is not None and now > ends:
+            if ends is not None and _isOver(ends, now):
                 reason = f"was good until {ends:%Y-%m-%d}: it still holds, but what was revoked since then is not in it"
-                yield f"the revocation list of {nameText(issuer)} in {self.file}", f"{reason}; get a newer one"
+                yield f"the revocation list of {nameText(issuer)} in {self.files[issuer]}", f"{reason}; get a newer one"
 
 
-NONE = Revocations("", {}, {})
+NONE = Revocations({}, {}, {})
 """Where no list was given."""
+
+
+def _isOver(ends: datetime | None, now: datetime) -> bool:
+    return ends is not None and now > ends
 
 
 def _partOnly(revoked: x509.CertificateRevocationList) -> str | None:

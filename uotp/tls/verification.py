@@ -7,16 +7,11 @@ L{uotp.tls.reasons} has the words.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from OpenSSL import SSL
 from OpenSSL.crypto import X509
 from OpenSSL.SSL import X509VerificationCodes
@@ -32,65 +27,25 @@ from uotp.errors import Refusal
 from uotp.net import Host, dnsName
 from uotp.telemetry import spelled
 from uotp.tls.alerts import errorKind, errorWords
+from uotp.tls.clients import ClientList
+from uotp.tls.contexts import SYSTEM, Trusted
 from uotp.tls.dates import utcNow
 from uotp.tls.pem import quietly
+from uotp.tls.pins import publicKeyPin
 from uotp.tls.reasons import alternativeNames, certificateName, plainText, verificationKind, verificationWords
 from uotp.tls.records import RecordConnection
-from uotp.tls.revocation import NONE, Revocations
-
-PIN_BYTES = 32
-"""The length of a SHA-256 hash."""
 
 
-def publicKeyPin(certificate: x509.Certificate) -> bytes:
+class Objection(NamedTuple):
     """
-    Take the fingerprint of a certificate's key, which stays the same when the
-    certificate is renewed with that key.
+    Says what is wrong with a peer.
 
-    @param certificate: the certificate.
-    @return: the SHA-256 of its SubjectPublicKeyInfo, 32 bytes.
+    @ivar words: that, in words.
+    @ivar kind: what kind of reason it is.
     """
-    spki = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return hashlib.sha256(spki).digest()
 
-
-def parsePin(text: str) -> bytes:
-    """
-    Read a pin as people write it.
-
-    @param text: 64 hexadecimal digits, colons allowed, or the base64 of 32
-        bytes; C{sha256//} or C{sha256:} may stand before either, in any case, and what
-        C{openssl dgst} and C{sha256sum} print beside the digits.
-    @return: the 32 bytes.
-    @raise ValueError: when it is neither.
-    """
-    bare = re.sub(r"^sha256(//|:)|^sha2?-?256\(.*\)= *|  ?\*?-$", "", text.strip(), flags=re.IGNORECASE)
-    digits = bare.replace(":", "")
-    try:
-        if re.fullmatch(r"[0-9a-fA-F]{64}", digits):
-            return bytes.fromhex(digits)
-        pin = base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        pin = b""
-    if len(pin) != PIN_BYTES:
-        message = (
-            f"{plainText(text)!r} is no SHA-256 pin: 64 hexadecimal digits, or base64 of 32 bytes{_otherHash(bare)}"
-        )
-        raise ValueError(message)
-    return pin
-
-
-def _otherHash(text: str) -> str:
-    """
-    @return: what a text is that was taken for a pin, to stand at the end of an error.
-    """
-    if "fingerprint" in text.lower():
-        return "; this is of the certificate, and a pin is of its public key: `uotp cert` prints it"
-    if re.fullmatch("[0-9a-fA-F]{40}", text.replace(":", "")):
-        return "; this has the length of a SHA-1"
-    if re.search("[;, ]", text):
-        return ", one alone"
-    return ""
+    words: str
+    kind: Refusal = Refusal.CERTIFICATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,14 +118,16 @@ class Requirements:
         be made for this purpose.
     @ivar name: whom it must be for, if that matters.
     @ivar pins: the keys, one of which it must have; none means any.
+    @ivar clients: the list in which its key must be, if there is one.
     """
 
     peer: str
     chain: bool = True
     name: PeerName | None = None
     pins: tuple[bytes, ...] = ()
+    clients: ClientList | None = None
 
-    def objection(self, certificate: x509.Certificate) -> str | None:
+    def objection(self, certificate: x509.Certificate) -> Objection | None:
         """
         Judge the peer's own certificate, apart from its chain.
 
@@ -179,24 +136,17 @@ class Requirements:
         """
         mismatch = self.name.mismatch(certificate) if self.name is not None else None
         if mismatch is not None:
-            return mismatch
+            return Objection(mismatch)
         if self.pins:
             pin = publicKeyPin(certificate)
             if pin not in self.pins:
-                return f"public key does not match any pin (certificate has {pin.hex()})"
+                return Objection(f"public key does not match any pin (certificate has {pin.hex()})")
+        if self.clients is not None:
+            pin = publicKeyPin(certificate)
+            if pin not in self.clients.names:
+                words = f"public key is not in the list of clients, {self.clients.file}; its pin is {pin.hex()}"
+                return Objection(words, Refusal.NOT_LISTED)
         return None
-
-
-class Objection(NamedTuple):
-    """
-    Says what is wrong with a peer.
-
-    @ivar words: that, in words.
-    @ivar kind: what kind of reason it is.
-    """
-
-    words: str
-    kind: Refusal = Refusal.CERTIFICATE
 
 
 class VerifyingConnection(RecordConnection):
@@ -206,8 +156,8 @@ class VerifyingConnection(RecordConnection):
     @param context: one whose verify callback is L{verifyPeer}.
     @param requirements: what is required; L{None} lets any peer in, which is a client then.
     @param socket: what to speak through; L{None} for memory.
-    @param revocations: whose lists OpenSSL has been given.
-    @param newest: tells whose lists there are now.
+    @param trusted: whom OpenSSL has been told to trust.
+    @param newest: tells who is trusted now.
     @ivar refusal: the first thing that was wrong with the peer, in words.
     """
 
@@ -216,14 +166,14 @@ class VerifyingConnection(RecordConnection):
         context: SSL.Context,
         requirements: Requirements | None,
         socket: Any = None,
-        revocations: Revocations = NONE,
-        newest: Callable[[], Revocations] | None = None,
+        trusted: Trusted = SYSTEM,
+        newest: Callable[[], Trusted] | None = None,
     ) -> None:
         super().__init__(context, socket)
         self.refusal: str | None = None
         self._kind: Refusal | None = None
         self._requirements = requirements
-        self._revocations = revocations
+        self._trusted = trusted
         self._newest = newest
         self._verified = False
         self._peerPin: bytes | None = None
@@ -241,19 +191,28 @@ class VerifyingConnection(RecordConnection):
         if self._requirements is not None and not self._verified:
             self._refuse("the peer's certificate was not verified in this handshake")
             raise SSL.Error([("uotp", "", "peer not verified")])
-        if self._isRevokedMeanwhile():
-            self._refuse("certificate was revoked during the handshake; it has to be replaced", Refusal.REVOKED)
-            raise SSL.Error([("uotp", "", "peer revoked")])
+        objection = self._objectionMeanwhile()
+        if objection is not None:
+            self._refuse(*objection)
+            raise SSL.Error([("uotp", "", "peer may join no more")])
 
-    def _isRevokedMeanwhile(self) -> bool:
+    def _objectionMeanwhile(self) -> Objection | None:
         """
-        @return: whether a list that was read since this connection was made has the certificate.
-            Otherwise whoever begins a handshake, and waits for a reload, would get in by the old one.
+        @return: what is wrong with the peer by what was read since this connection was made.
+            Otherwise whoever begins a handshake, and waits for a reload, would get in by the old files.
         """
-        newest = self._revocations if self._newest is None else self._newest()
-        if newest is self._revocations or self._requirements is None or self._peerCertificate is None:
-            return False
-        return self._requirements.chain and newest.revokes(*self._peerCertificate)
+        newest = self._trusted if self._newest is None else self._newest()
+        if newest is self._trusted or self._requirements is None or self._peerCertificate is None:
+            return None
+        if self._requirements.chain and newest.revocations.revokes(*self._peerCertificate):
+            return Objection("certificate was revoked during the handshake; it has to be replaced", Refusal.REVOKED)
+        if newest.clients is not None and self._peerPin not in newest.clients.names:
+            return Objection("public key was taken out of the list of clients", Refusal.NOT_LISTED)
+        return None
+
+    def _listedName(self) -> str | None:
+        clients = None if self._requirements is None else self._requirements.clients
+        return None if clients is None or self._peerPin is None else clients.names.get(self._peerPin)
 
     def examine(self, certificate: X509, error: int, depth: int, *, ok: bool) -> bool:
         """
@@ -273,6 +232,7 @@ class VerifyingConnection(RecordConnection):
             if objection is None and ok and depth == 0:
                 self._peerPin = self._pinOf(examined)
                 self._peerCertificate = examined.issuer.public_bytes(), examined.serial_number
+                self._peerName = self._listedName() or self._peerName
         except Exception as problem:  # noqa: BLE001 - whatever it is, a check that fails to run must refuse
             objection = Objection(f"certificate could not be examined ({plainText(repr(problem))})")
         if objection is not None:
@@ -334,14 +294,13 @@ class VerifyingConnection(RecordConnection):
         if not ok:
             # Where only a pin is required, OpenSSL's objections do not count, but for the one
             # that bounds its work.  It calls for the peer's own certificate once more, without one.
-            if self._revocations.excuses(error, certificate):
+            if self._trusted.revocations.excuses(error, certificate):
                 return None
             if not requirements.chain and error != X509VerificationCodes.ERR_CERT_CHAIN_TOO_LONG:
                 return None
             words = verificationWords(error, depth, certificate, requirements.peer, utcNow())
             return Objection(words, verificationKind(error))
-        fault = requirements.objection(certificate) if depth == 0 else None
-        return None if fault is None else Objection(fault)
+        return requirements.objection(certificate) if depth == 0 else None
 
     def _pinOf(self, certificate: x509.Certificate) -> bytes | None:
         """

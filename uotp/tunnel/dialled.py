@@ -19,11 +19,18 @@ from uotp.wire import (
     ClientHello,
     ServerHello,
     ServerHelloDecoder,
+    Token,
     WireChoice,
     WireFormat,
     encodeClientHello,
     formatToDial,
 )
+
+ONLY_FORMAT_1 = (
+    "it speaks only format 1, in which no token can be shown; if what answers there ends TLS before a server of "
+    "format 2, say {wire} 2"
+)
+"""When we have a token, and the other end does not choose format 2."""
 
 NO_HANDSHAKE = "in the TLS handshake, without a word: its log, or a firewall's, may say why"
 NO_ANSWER = "before it answered the hello: its log may say why, or it is no uotp server of format 2"
@@ -46,17 +53,20 @@ class DialledTunnel(Tunnel):
         sessionId: bytes,
         wire: WireChoice = WireChoice.AUTO,
         order: Order = AUTO_ORDER,
+        token: Token | None = None,
     ) -> None:
         """
         @param sessionId: of the session that the tunnel is to carry for.
         @param wire: which formats may be spoken.
         @param order: how the datagrams of that session are to be put in order.
+        @param token: what is shown to the server, if it wants that.
         """
         super().__init__(clock, owner)
         self._dialledBy = owner
         self._sessionId = sessionId
         self._wire = wire
         self._order = order
+        self._shownToken = token
         self._answerDecoder = ServerHelloDecoder()
         self.answer: ServerHello | None = None
 
@@ -70,7 +80,11 @@ class DialledTunnel(Tunnel):
     def _secured(self) -> None:
         security = self.security
         self.wireFormat = formatToDial(self._wire, None if security is None else security.protocol)
-        self.transport.write(encodeClientHello(ClientHello(self.wireFormat, self._sessionId, self._order)))
+        if self.wireFormat is WireFormat.ONE and self._shownToken is not None:
+            self.misbehaved(PeerError(ONLY_FORMAT_1.format(wire=spelled("wire"))))
+            return
+        hello = ClientHello(self.wireFormat, self._sessionId, self._order, self._shownToken)
+        self.transport.write(encodeClientHello(hello))
         self._dialledBy.tunnelAdvanced(self)
         if self.wireFormat is WireFormat.ONE:
             self._dialledBy.tunnelOpened(self)

@@ -137,7 +137,7 @@ class LiveTunnels:
         """
         return list(self._tunnels)
 
-    def endEach(self, objection: Callable[[Tunnel], str | None]) -> None:
+    def endEach(self, objection: Callable[[Tunnel], PeerError | None]) -> None:
         """
         Look at all tunnels, and end those to whose peer there is an objection.
 
@@ -145,9 +145,9 @@ class LiveTunnels:
         """
 
         def look(tunnel: Tunnel) -> None:
-            words = objection(tunnel) if tunnel in self._tunnels and tunnel.state is not TunnelState.NEW else None
-            if words is not None:
-                tunnel.misbehaved(PeerError(words))
+            error = objection(tunnel) if tunnel in self._tunnels and tunnel.state is not TunnelState.NEW else None
+            if error is not None:
+                tunnel.misbehaved(error)
 
         orLog(self._steps.each(list(self._tunnels), look), self._log, "not all tunnels were looked at")
 

@@ -14,7 +14,7 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from uotp.boundaries import Credentials, Security
-from uotp.errors import ConfigurationError, StartError
+from uotp.errors import ConfigurationError, PeerError, StartError
 from uotp.net import GivenSockets, Host, Semantics, SharedResolver, checkCongestion
 from uotp.process import Lateness, Memory, PeriodicCalls, Turns
 from uotp.telemetry import Drops, Logger, RateLimit, orLog, spelled
@@ -80,6 +80,7 @@ class TunnelService(Service):
     @cvar unready: what is not so until then.
     @ivar listening: numeric address and port, once they are bound; the first of several.
     @ivar listeningAll: all of them.
+    @ivar isPlain: whether there is no TLS.
     @ivar drops: what was dropped, and why.
     @ivar processes: how many do the work.
     @ivar given: sockets that a service manager has handed in.
@@ -100,7 +101,7 @@ class TunnelService(Service):
     ) -> None:
         """
         @param settings: what the end was told.
-        @param credentials: L{None} for plain TCP.
+        @param credentials: who we are and whom we trust; L{None} for plain TCP where everybody may join.
         @param reactor: C{IReactorTCP}, C{IReactorTime}, C{IReactorFDSet}.
         @param processes: how many share what there may be, each with descriptors of its own.
         """
@@ -121,6 +122,7 @@ class TunnelService(Service):
         self.startedAt: float = reactor.seconds()
         self.lateness = Lateness(reactor)
         self._isReported = False
+        self.isPlain = credentials is None or credentials.isPlain
         self._congestion = settings.congestion
         self._onlyInFormat2 = settings.onlyInFormat2
 
@@ -231,7 +233,7 @@ class TunnelService(Service):
             requireCongestion(self._congestion)  # once more, as the user that we have become
         for words, fields in self._warnings:
             self._log.warn(words, **fields)
-        if self._credentials is None and self.speaks:
+        if self.isPlain and self.speaks:
             self._log.warn("plain TCP: everybody on the way can read and change what is carried")
         self.periodicCalls.every(STALL_CHECK_SECONDS, self.liveTunnels.abortStalled)
         if self.speaks:
@@ -350,21 +352,19 @@ class TunnelService(Service):
             self._credentials.adopt(prepared)
             self.liveTunnels.endEach(self._objection)
 
-    def _objection(self, tunnel: Tunnel) -> str | None:
-        """
-        @return: why a tunnel that was let in may not go on, by what the files say now.
-        """
-        security = tunnel.security
-        isRevoked = security is not None and self.isRevoked(security)
-        return "its certificate has been revoked since it was let in" if isRevoked else None
+    def _objection(self, tunnel: Tunnel) -> PeerError | None:
+        return self.objection(tunnel.security, tunnel.token)
 
-    def isRevoked(self, security: Security) -> bool:
+    def objection(self, security: Security | None, token: bytes | None = None) -> PeerError | None:
         """
-        @param security: what TLS has found out of a peer.
-        @return: whether its certificate is revoked, by what the files say now.
+        @param security: what TLS has found out of a peer that was let in.
+        @param token: what identifies the token that it has shown.
+        @return: why it may not go on, by what the files say now, or L{None}.
         """
-        shown = security.peerCertificate
-        return self._credentials is not None and shown is not None and self._credentials.revokes(shown)
+        if self._credentials is None:
+            return None
+        known = security or Security()
+        return self._credentials.objection(known.peerKey, known.peerCertificate, token)
 
 
 def shortStatus(sessions: int, tunnels: int, *more: str) -> str:

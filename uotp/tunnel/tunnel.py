@@ -58,6 +58,7 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
     @ivar fullSince: since when the stream takes nothing, or L{None} while it does.
     @ivar number: tells it apart from the others of its service; 0 while nobody keeps it.
     @ivar openedAt: when it began to carry, in monotonic seconds.
+    @ivar token: what identifies the token that the peer has shown; L{None} without one.
     @ivar told: what the log has been told of it; L{None} when nothing has.
     @ivar fault: what the peer did that it may not do, in words, or L{None}.
     @ivar faultKind: what kind of reason that is, if there is one.
@@ -84,6 +85,7 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
         self.fault: str | None = None
         self.faultKind = Refusal.MALFORMED
         self.told: Told | None = None
+        self.token: bytes | None = None
 
     # The life of the tunnel.
 

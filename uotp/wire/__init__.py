@@ -19,11 +19,14 @@ from uotp.wire.format2 import (
     missingOf,
 )
 from uotp.wire.hello import (
+    MAX_TOKEN_BYTES,
+    MIN_TOKEN_BYTES,
     SESSION_ID_BYTES,
     ClientHello,
     ClientHelloDecoder,
     ServerHello,
     ServerHelloDecoder,
+    Token,
     WireFormat,
     encodeClientHello,
     encodeServerHello,
@@ -36,6 +39,8 @@ from uotp.wire.status import ServerStatus, encodeStatus, statusOf
 
 __all__ = [
     "FORMATS",
+    "MAX_TOKEN_BYTES",
+    "MIN_TOKEN_BYTES",
     "PING_BYTES",
     "SESSION_ID_BYTES",
     "SHOWN_BYTES",
@@ -47,6 +52,7 @@ __all__ = [
     "ServerHello",
     "ServerHelloDecoder",
     "ServerStatus",
+    "Token",
     "WireChoice",
     "WireFormat",
     "controlFrame",

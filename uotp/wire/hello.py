@@ -52,13 +52,14 @@ MAX_KEPT_SECONDS = 0xFFFFFFFF
 
 class Extension(IntEnum):
     """
-    Names the types of extensions: C{STATE} and C{KEPT} in the server's hello, C{ORDER} in the
-    client's.
+    Names the types of extensions: C{STATE} and C{KEPT} in the server's hello, C{ORDER} and C{TOKEN}
+    in the client's.
     """
 
     STATE = 1
     KEPT = 2
     ORDER = 3
+    TOKEN = 4
 
 
 ORDER_MODES = {OrderMode.AUTO: 0, OrderMode.TIME: 1, OrderMode.OFF: 2, OrderMode.BULK: 3}
@@ -68,6 +69,27 @@ ORDER_MODE_OF = {number: mode for mode, number in ORDER_MODES.items()}
 
 MAX_ORDER_MILLISECONDS = 0xFFFF
 """The most that the extension ORDER can tell."""
+
+
+MIN_TOKEN_BYTES = 16
+"""A shorter token could be guessed: this one, of random letters, cannot."""
+
+MAX_TOKEN_BYTES = 255
+"""Long enough for any."""
+
+
+class Token(bytes):
+    """
+    Is a secret that a client shows.  It does not show in a log or a traceback.
+    """
+
+    def __repr__(self) -> str:
+        """
+        @return: nothing of what it is.
+        """
+        return "<a token>"
+
+    __str__ = __repr__
 
 
 class WireFormat(Enum):
@@ -96,11 +118,13 @@ class ClientHello(NamedTuple):
     @ivar sessionId: L{SESSION_ID_BYTES} bytes.
     @ivar order: how the client wants the datagrams of its session to be put in order, both
         ways; only format 2 can tell.
+    @ivar token: by what the client may join, if it shows that; only format 2 can.
     """
 
     wireFormat: WireFormat
     sessionId: bytes
     order: Order = AUTO_ORDER
+    token: Token | None = None
 
 
 class ServerHello(NamedTuple):
@@ -167,6 +191,8 @@ def encodeClientHello(hello: ClientHello) -> bytes:
     if hello.wireFormat is WireFormat.ONE:
         return hello.sessionId
     extensions = b"" if hello.order == AUTO_ORDER else _orderExtension(hello.order)
+    if hello.token is not None:
+        extensions += EXTENSION.pack(Extension.TOKEN, len(hello.token)) + hello.token
     return OPENING.pack(MAGIC, FORMAT_2, 0, len(extensions)) + hello.sessionId + extensions
 
 
@@ -247,11 +273,8 @@ class ClientHelloDecoder(_HelloDecoder):
         if taken is None:
             return None
         hello, rest = taken
-        order = AUTO_ORDER
-        for kind, value in extensionsOf(hello[extensionsAt:]):
-            if kind == Extension.ORDER:
-                order = _orderOf(value)
-        return ClientHello(WireFormat.TWO, hello[OPENING.size : extensionsAt], order), rest
+        order, token = _askedIn(hello[extensionsAt:])
+        return ClientHello(WireFormat.TWO, hello[OPENING.size : extensionsAt], order, token), rest
 
 
 class ServerHelloDecoder(_HelloDecoder):
@@ -333,6 +356,20 @@ def extensionsOf(data: bytes) -> Iterator[tuple[int, bytes]]:
         yield kind, data[begin:start]
 
 
+def _askedIn(extensions: bytes) -> tuple[Order, Token | None]:
+    """
+    @return: what a client's extensions say, as far as they are known.
+    @raise PeerError: when one of them says what it may not say.
+    """
+    order, token = AUTO_ORDER, None
+    for kind, value in extensionsOf(extensions):
+        if kind == Extension.ORDER:
+            order = _orderOf(value)
+        elif kind == Extension.TOKEN:
+            token = _tokenOf(value, token)
+    return order, token
+
+
 def _orderOf(value: bytes) -> Order:
     """
     @return: what the extension ORDER says.  A way that is not known here counts as none that
@@ -346,6 +383,21 @@ def _orderOf(value: bytes) -> Order:
     if mode is not OrderMode.TIME:
         return Order(mode)
     return Order.within(min(max((told & MAX_ORDER_MILLISECONDS) / 1000, MIN_REORDER_SECONDS), MAX_REORDER_SECONDS))
+
+
+def _tokenOf(value: bytes, before: Token | None) -> Token:
+    """
+    @param before: what another extension of the same hello has said.
+    @return: what the extension TOKEN says.
+    @raise PeerError: when there are two of them, or it has a length that no token has.
+    """
+    if before is not None:
+        reason = "its hello has two tokens"
+        raise PeerError(reason)
+    if not MIN_TOKEN_BYTES <= len(value) <= MAX_TOKEN_BYTES:
+        reason = f"the token of its hello has {len(value)} bytes"
+        raise PeerError(reason)
+    return Token(value)
 
 
 def number(value: bytes, size: int) -> int:

@@ -70,6 +70,12 @@ class InlineFiles:
         """
         return self._file if path in self._rows else path
 
+    def stamp(self, path: str) -> object:
+        """
+        See L{CredentialFiles}.
+        """
+        return DISK.stamp(self.onDisk(path))
+
     def isOpenToAll(self, path: str) -> bool:
         """
         See L{CredentialFiles}.

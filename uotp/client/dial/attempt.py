@@ -115,8 +115,9 @@ class Attempt:
     # The race.
 
     def _makeTunnel(self) -> Tunnel:
-        settings = self._context.settings
-        tunnel = DialledTunnel(self._context.clock, self._owner, self._sessionId, settings.wire, settings.order)
+        context = self._context
+        wire, order = context.settings.wire, context.settings.order
+        tunnel = DialledTunnel(context.clock, self._owner, self._sessionId, wire, order, context.token())
         self._context.liveTunnels.add(tunnel)
         return tunnel
 

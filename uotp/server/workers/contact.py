@@ -92,15 +92,15 @@ class ParentContact:
         registry: Registry,
         handshakes: HandshakeQueue,
         allowanceOf: Callable[[Any], Allowance],
-        isRevoked: Callable[[Security], bool],
+        objection: Callable[[Security], PeerError | None],
     ) -> None:
         """
         Know what the worker has.
 
         @param allowanceOf: makes an allowance for something of an owner.
-        @param isRevoked: tells whether a client's certificate has been revoked since it was let in.
+        @param objection: tells why a client may not join any more that was let in, or L{None}.
         """
-        self._isRevoked = isRevoked
+        self._objection = objection
         self._acceptor = acceptor
         self._registry = registry
         self._handshakes = handshakes
@@ -296,7 +296,7 @@ class ParentContact:
             handed.abort()
             self._sayLost("a connection from {peer} that another worker has handed over is lost", message.host, error)
             return
-        if self._isRevoked(security):
+        if self._objection(security) is not None:
             handed.abort()  # its client learns why when it dials again
         else:
             self._acceptor.adopt(handed)

@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 
 from uotp.errors import PeerError
 from uotp.process import descriptorLimit
+from uotp.server.credentials import serverCredentials
 from uotp.server.service import ServerService
 from uotp.server.settings import ServerSettings
 from uotp.server.workers.contact import Parent, ParentContact
@@ -55,7 +56,7 @@ class ServerWorker(ServerService):
         """
         self._contact = ParentContact(parent, reactor, settings.tuning, relaysWithin(descriptorLimit()))
         super().__init__(settings, credentials, reactor, self._contact)
-        self._contact.serve(self.acceptor, self.registry, self.handshakes, self.turns.allowanceOf, self.isRevoked)
+        self._contact.serve(self.acceptor, self.registry, self.handshakes, self.turns.allowanceOf, self.objection)
         self._listeners: dict[int, Listener] = {}
 
     def privilegedStartService(self) -> None:
@@ -149,7 +150,7 @@ def serverWorker(message: BeginWork, parent: Parent, reactor: Any) -> ServerWork
     """
     settings, tls = pickle.loads(message.settings)  # noqa: S301 - it comes from the process that has started us
     files = CopiedFiles(message.contents)
-    credentials = None if tls is None else ServerCredentials(tls, wire=settings.wire, files=files)
+    credentials = serverCredentials(tls, settings, files=files)
     return ServerWorker(settings, credentials, reactor, parent)
 
 
