@@ -105,9 +105,6 @@ OUTSIDERS = {
 SAME_NAMES = {
     "Options": "the command line of one end, as twistd's plugins find it",
     "makeService": "what twistd calls, by this name, at either end",
-    "cert": "the function that runs the command, and the console script's, which imports it only then",
-    "demo": "the same of another command",
-    "doctor": "the same of another command",
 }
 """Public names that stand in more than one module, each with its reason."""
 

@@ -30,7 +30,7 @@ from uotp.errors import StartError
 from uotp.server import service as serverservice
 from uotp.telemetry import LogFormat
 
-COMMANDS = "server, client, cert, demo, doctor"
+COMMANDS = "server, client, cert, check, demo, doctor"
 
 
 class ExampleOptions(GnuOptions):
@@ -261,6 +261,6 @@ class ScriptsTests(ScriptTestCase):
         self.assertEqual(self.outputOf(lambda: main.main(["--version"])), f"uotp {uotp.__version__}\n")
 
     def test_theModuleIsAProgramToo(self) -> None:
-        self.patch(sys, "argv", ["scripts.py", "server", "--version"])
+        self.patch(sys, "argv", ["scripts.py", "check", "--version"])
         text = self.outputOf(lambda: runpy.run_path(main.__file__, run_name="__main__"))
-        self.assertEqual(text, f"uotp-server {uotp.__version__}\n")
+        self.assertEqual(text, f"uotp check {uotp.__version__}\n")

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import difflib
 import os
+import pkgutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
@@ -78,39 +80,38 @@ def client(words: Sequence[str] | None = None) -> int:
     return runEnd(uotp.cli.client, words)
 
 
-def cert(words: Sequence[str]) -> int:
+@dataclass(frozen=True, slots=True)
+class Command:
     """
-    Run C{uotp cert}.
+    Describes a command of C{uotp}.
+
+    @ivar run: takes its words and returns the exit status, as C{module:function}, so that no command loads another.
+    @ivar options: the class of its options, as C{module:class}.
+    @ivar summary: what it does.
     """
-    from uotp.cli.cert import cert  # noqa: PLC0415 - commands do not need each other
 
-    return cert(words)
-
-
-def demo(words: Sequence[str]) -> int:
-    """
-    Run C{uotp demo}.
-    """
-    from uotp.cli.demo.command import demo  # noqa: PLC0415 - commands do not need each other
-
-    return demo(words)
+    run: str
+    options: str
+    summary: str
 
 
-def doctor(words: Sequence[str]) -> int:
-    """
-    Run C{uotp doctor}.
-    """
-    from uotp.cli.doctor import doctor  # noqa: PLC0415 - commands do not need each other
-
-    return doctor(words)
-
-
-COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
-    "server": server,
-    "client": client,
-    "cert": cert,
-    "demo": demo,
-    "doctor": doctor,
+COMMANDS = {
+    "server": Command("uotp.cli.main:server", "uotp.cli.server:Options", "is uotp-server, which twistd runs too"),
+    "client": Command("uotp.cli.main:client", "uotp.cli.client:Options", "is uotp-client, which twistd runs too"),
+    "cert": Command(
+        "uotp.cli.cert:cert",
+        "uotp.cli.cert:CertOptions",
+        "makes a private CA with certificates for server and client, and adds, lists, renews and revokes clients",
+    ),
+    "check": Command(
+        "uotp.cli.check:check", "uotp.cli.check:CheckOptions", "says what is wrong with a configuration file"
+    ),
+    "demo": Command(
+        "uotp.cli.demo.command:demo",
+        "uotp.cli.demo.command:DemoOptions",
+        "sends datagrams through a server and a client in one process and verifies what comes back",
+    ),
+    "doctor": Command("uotp.cli.doctor:doctor", "uotp.cli.doctor:DoctorOptions", "finds out why nothing passes"),
 }
 """The commands of C{uotp}."""
 
@@ -123,16 +124,14 @@ class MainOptions(GnuOptions):
     commandName = "uotp"
     positionals = "COMMAND [arguments]"
     longdesc = (
-        "Commands: `cert` makes a private CA with certificates for server and client; `demo` sends datagrams "
-        "through a server and a client in one process and verifies what comes back; `doctor` finds out why nothing "
-        "passes; `server` and `client` are uotp-server and uotp-client, which twistd runs too.  `uotp COMMAND --help` "
-        "tells more."
+        "Commands: "
+        + "; ".join(f"`{name}` {command.summary}" for name, command in COMMANDS.items())
+        + ".  `uotp COMMAND --help` tells more."
     )
-    neighbours = (
-        "uotp.cli.server:Options",
-        "uotp.cli.client:Options",
-        "uotp.cli.cert:CertOptions",
-        "uotp.cli.demo.command:DemoOptions",
+    neighbours = tuple(
+        command.options
+        for name, command in COMMANDS.items()
+        if name != "doctor"  # it takes the client's
     )
 
 
@@ -151,7 +150,8 @@ def main(words: Sequence[str] | None = None) -> int:
     command, rest = arguments[0], arguments[1:]
     if command not in COMMANDS:
         options.refuse(f"{noCommand(command)} (see --help)")
-    return COMMANDS[command](rest)
+    status: int = pkgutil.resolve_name(COMMANDS[command].run)(rest)
+    return status
 
 
 def noCommand(word: str) -> str:

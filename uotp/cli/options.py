@@ -276,11 +276,18 @@ class GnuOptions(usage.Options):
             command line that cannot be used with status 2 and the reason on
             standard error.
         """
-        words = list(sys.argv[1:] if options is None else options)
         try:
-            super().parseOptions(words if COMPLETION_FLAG in words else self._optionsFirst(words))
+            self.understand(list(sys.argv[1:] if options is None else options))
         except usage.UsageError as error:
             self.refuse(*self.reasonsOf(error))
+
+    def understand(self, words: list[str]) -> None:
+        """
+        Parse a command line.
+
+        @raise usage.UsageError: for one that cannot be used.
+        """
+        super().parseOptions(words if COMPLETION_FLAG in words else self._optionsFirst(words))
 
     def reasonsOf(self, error: usage.UsageError) -> list[str]:
         """

@@ -39,7 +39,7 @@ class Configuration:
     @ivar options: long names and words, as a command line would have them; without a word for those that take none.
     @ivar destinationKey: the key of where to send.
     @ivar destination: host and port to send to, if it says so.
-    @ivar lines: the line of each key, and of each file that stands in this one.
+    @ivar lines: the line of each key.
     @ivar files: reads files of credentials, also those that stand in this one.
     """
 
@@ -69,7 +69,7 @@ class Configuration:
             return reason
         words = _MENTIONED.sub(lambda match: match[0] if match[1] in given else match[1], reason)
         places = [self.lines[name] for name in ours]
-        places += [line for name, line in self.lines.items() if "#" in name and name in reason]
+        places += [self.lines[name] for name, word in self.options if _isNamed(word, reason)]
         return Fault(words, min(places) if places else None).told(self.file)
 
     def changedSince(self, before: Configuration) -> list[str]:
@@ -89,6 +89,13 @@ class Configuration:
         for name, word in self.options:
             found.setdefault(name, []).append(word)
         return found
+
+
+def _isNamed(word: str | None, reason: str) -> bool:
+    """
+    @return: whether a reason names a file that an option names.
+    """
+    return word is not None and os.path.isabs(word) and word in reason
 
 
 @dataclass(slots=True)
@@ -152,7 +159,6 @@ class _Reading:
         if inlineText(row, value) is not None:
             name = inlineName(os.path.abspath(self.document.file), row.name)
             self.inline[name] = row
-            self.lines[name] = self.lines[row.name]
             self.found.append((row.name, name))
             return
         self.found += [(row.name, word) for word in wordsIn(row, value, directory)]

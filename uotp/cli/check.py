@@ -1,0 +1,188 @@
+"""
+C{uotp check}: says what is wrong with a configuration file, as the program would that reads it, and opens
+no socket.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar
+
+from twisted.python import usage
+
+from uotp.cli.common import CommonOptions
+from uotp.cli.config.document import readDocument
+from uotp.cli.config.faults import FaultsError
+from uotp.cli.options import USAGE_EXIT_STATUS, GnuOptions, Option, printable
+from uotp.errors import ConfigurationError
+from uotp.telemetry import Spelling, sayLast
+from uotp.tls import ClientCredentials, ServerCredentials
+
+ENDS = {"client": "uotp.cli.client:Options", "server": "uotp.cli.server:Options"}
+"""The options of both ends."""
+
+
+def parseEnd(word: str) -> str:
+    """
+    @return: one of L{ENDS}.
+    @raise ValueError: in words.
+    """
+    if word not in ENDS:
+        reason = f"one of {', '.join(ENDS)} is needed"
+        raise ValueError(reason)
+    return word
+
+
+class CheckOptions(GnuOptions):
+    """
+    Holds the options of C{uotp check FILE}.
+    """
+
+    commandName: ClassVar[str] = "uotp check"
+    positionals: ClassVar[str] = "FILE"
+    longdesc = (
+        "Says what is wrong with a configuration file, each fault with its line, or that it is fine.  Certificates and "
+        "keys are read too.  No port is opened.  The exit status is 0 when the program could start with it, and 2 when "
+        "it could not, or when a certificate is out of date."
+    )
+    rows = (
+        Option(
+            "end",
+            None,
+            "the program that is to read it: client or server; otherwise the keys tell",
+            parseEnd,
+            metavar="END",
+            choices=tuple(ENDS),
+        ),
+    )
+
+    def parseArgs(self, *words: Any) -> None:
+        """
+        Take the file.
+
+        @raise usage.UsageError: when there is not exactly one.
+        """
+        if len(words) != 1:
+            reason = f"one configuration file is needed, and there are {len(words)}"
+            raise usage.UsageError(reason)
+        self["file"] = words[0]
+
+
+def endFor(values: Mapping[str, object]) -> str | None:
+    """
+    @param values: the keys of a file.
+    @return: which end it is for: the one that sends where a key says, or that has more of the keys; L{None} when
+        both have as many.
+    """
+    known: dict[str, float] = {}
+    for end, place in ENDS.items():
+        options = pkgutil.resolve_name(place)
+        names = {row.name for row in options.rows}
+        known[end] = len(names & set(values)) + (1000 if options.destinationKey in values else 0)
+    first, second = known
+    if known[first] == known[second]:
+        return None
+    return max(known, key=lambda end: known[end])
+
+
+@dataclass(slots=True)
+class Findings:
+    """
+    Holds what was found of a file.
+
+    @ivar faults: why it cannot be used.
+    @ivar warnings: what the log would warn of.
+    """
+
+    faults: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def findings(options: CommonOptions, end: str) -> Findings:
+    """
+    Make of options what the program makes of them before it opens a port.
+
+    @param options: of the end, parsed.
+    @return: what is wrong with them.
+    """
+    found = Findings()
+    arguments = options.serviceArguments()
+    known = {each.name for each in fields(options.settingsClass)}
+    destination = (options["dst_address"], options["dst_port"])
+    try:
+        options.settingsClass(
+            **{options.destinationKey: destination},
+            **{name: value for name, value in arguments.items() if name in known},
+        )
+        if arguments["tls"] is not None:
+            readCredentials(end, destination[0], arguments, found)
+    except ConfigurationError as error:
+        found.faults.append(str(error))
+    return found
+
+
+def readCredentials(end: str, host: str, arguments: Mapping[str, Any], found: Findings) -> None:
+    """
+    Read the certificates and keys that options name.
+
+    @param host: that a client dials.
+    @param arguments: of the end's function in L{uotp.services}.
+    @param found: where to note what is out of date.
+    @raise ConfigurationError: when they cannot be used.
+    """
+    choices = {"wire": arguments["wire"], "files": arguments["files"]}
+    credentials: ClientCredentials | ServerCredentials
+    if end == "client":
+        credentials = ClientCredentials(arguments["tls"], **choices)
+        credentials.creatorFor(host)
+    else:
+        credentials = ServerCredentials(arguments["tls"], **choices)
+    prepared = credentials.prepare()
+    if prepared.exposed is not None:
+        words = "the private key may be read by every user who can reach the file: chmod 600"
+        found.warnings.append(f"{words} {prepared.exposed}")
+    for what, reason in prepared.endings:
+        isOver = reason.startswith(("expired on", "is not valid before"))
+        (found.faults if isOver else found.warnings).append(f"{what} {reason}")
+
+
+def check(words: Sequence[str]) -> int:
+    """
+    Run C{uotp check}.
+
+    @param words: the words after C{check}.
+    @return: the exit status.
+    @raise SystemExit: with status 2 when the words or the file cannot be used.
+    """
+    asked = CheckOptions()
+    asked.parseOptions(words)
+    file = asked["file"]
+    try:
+        end = asked["end"] or endFor(readDocument(file).values)
+    except FaultsError as error:
+        asked.refuse(*error.lines)
+    if end is None:
+        asked.refuse(
+            f'{file}: neither server = "HOST:PORT", as in a client\'s file, nor target = "HOST:PORT", as in a '
+            "server's, stands in it: say --end client or --end server"
+        )
+    options: CommonOptions = pkgutil.resolve_name(ENDS[end])()
+    Spelling.spellings = options.spellings()
+    try:
+        options.understand(["--", file])
+    except usage.UsageError as error:
+        asked.refuse(*options.reasonsOf(error))
+    found = findings(options, end)
+    said = [f"{asked.commandName}: {options.located(fault)}" for fault in found.faults]
+    said += [f"{asked.commandName}: warning: {options.located(warning)}" for warning in found.warnings]
+    if said:
+        sayLast(sys.stderr, "".join(f"{printable(line)}\n" for line in said))
+    if found.faults:
+        return USAGE_EXIT_STATUS
+    where = f"{options['dst_address']} port {options['dst_port']}"
+    sys.stdout.write(f"{file}: fine, for {options.commandName}, which sends to {where}\n")
+    sys.stdout.write("".join(f"  {word}\n" for word in options.differing()))
+    return 0
