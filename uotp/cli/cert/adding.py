@@ -93,8 +93,8 @@ def bundle(options: BundleOptions) -> str:
     @raise ConfigurationError: when it cannot be made.
     """
     name, server = options["words"][0], options["server"]
-    warnOfName(options, server)
     data = writeBundle(options.files, name, server, isForced=bool(options["force"]))
+    warnOfName(options, server)
     return f"Made in {options['pki']}:\n  {name}.uotp\n\n{nextForBundle(options, name)}{codeOf(options, data)}"
 
 

@@ -41,8 +41,16 @@ class InitOptions(GnuOptions):
             None,
             "A name or address that clients dial; may be repeated.  [default: this machine's name, local ones]",
             parseCertificateHost,
+            metavar="HOST",
         ),
-        Option("ca-key", None, "Where to put the CA's key.  [default: ca.key in DIR]", absolutePath, "authorityKey"),
+        Option(
+            "ca-key",
+            None,
+            "Where to put the CA's key.  [default: ca.key in DIR]",
+            absolutePath,
+            "authorityKey",
+            metavar="FILE",
+        ),
     )
 
     def parseArgs(self, *words: Any) -> None:

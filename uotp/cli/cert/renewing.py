@@ -48,6 +48,7 @@ class RenewOptions(PkiOptions):
             "For the server: a name or address in place of those it has; may be repeated.",
             parseCertificateHost,
             "hosts",
+            metavar="HOST",
         ),
         *BUNDLE_ROWS,
     )

@@ -64,8 +64,14 @@ class RevokeOptions(PkiOptions):
     rows = (
         PKI_ROW,
         KEY_ROW,
-        Option("fingerprint", None, "The SHA-256 of the certificate, or its first 8 digits or more.", parseFingerprint),
-        Option("serial", None, "Its serial number, in hexadecimal digits.", parseSerial),
+        Option(
+            "fingerprint",
+            None,
+            "The SHA-256 of the certificate, or its first 8 digits or more.",
+            parseFingerprint,
+            metavar="DIGITS",
+        ),
+        Option("serial", None, "Its serial number, in hexadecimal digits.", parseSerial, metavar="DIGITS"),
     )
 
     def postOptions(self) -> None:

@@ -32,9 +32,14 @@ MOST_DAYS = 36525
 DIRECTORY = "pki"
 """Where the PKI is unless it is told otherwise: what all examples call it."""
 
-PKI_ROW = Option("pki", None, "The directory of the PKI.", absolutePath, "pki", default=DIRECTORY)
+PKI_ROW = Option("pki", None, "The directory of the PKI.", absolutePath, "pki", default=DIRECTORY, metavar="DIR")
 KEY_ROW = Option(
-    "ca-key", None, "The CA's key, if it is elsewhere.  [default: ca.key there]", absolutePath, "authorityKey"
+    "ca-key",
+    None,
+    "The CA's key, if it is elsewhere.  [default: ca.key there]",
+    absolutePath,
+    "authorityKey",
+    metavar="FILE",
 )
 DAYS_ROW = Option(
     "days",
@@ -42,6 +47,7 @@ DAYS_ROW = Option(
     "For how long it is valid, but no longer than the CA.",
     parseCount(MOST_DAYS),
     default=str(VALIDITY.days),
+    metavar="DAYS",
 )
 
 
@@ -52,6 +58,9 @@ def parseBundleServer(word: str) -> str:
     @raise ValueError: in words.
     """
     host, port = hostAndPort(word) or (word, SERVER_PORT)
+    if "://" in word:
+        reason = f"no URL, but a host: write {host}:{port or SERVER_PORT}"
+        raise ValueError(reason)
     return f"{Host.parse(parseHost(withoutBrackets(host))).besidePort}:{parsePort(port)}"
 
 
@@ -73,6 +82,7 @@ BUNDLE_ROWS = (
         None,
         f"Also write NAME.uotp, all in one file that a client needs to dial HOST[:PORT] (port {SERVER_PORT} if none).",
         parseBundleServer,
+        metavar="HOST[:PORT]",
     ),
     Flag("qr", None, "Show that file as a QR code, with the key in it, where the terminal is large enough."),
     Flag("force", None, "Replace NAME.uotp if it is there.", "force"),
