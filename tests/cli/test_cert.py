@@ -23,15 +23,36 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
+from twisted.trial.unittest import SkipTest
 
 from tests.doubles.commands import CommandTestCase
+from tests.pages import NOT_RUN, blocks
 from uotp.cli.cert import cert
 from uotp.cli.cert.qr import BLOCKS, BORDER, COLOURS, NO_COLOURS, showCode
 from uotp.cli.cert.revoking import parseFingerprint, parseSerial
 from uotp.cli.cert.shared import parseBundleServer
+from uotp.cli.client import Options
 
 LABEL = "PRIVATE KEY"
 """This stands wherever a key is shown."""
+
+PAGE = "docs/howto/clients.rst"
+
+MARKS = (
+    "cert-add",
+    "cert-run",
+    "cert-bundle",
+    "cert-qr",
+    "cert-list",
+    "cert-revoke",
+    "cert-list-for-server",
+    "cert-revoke-one",
+    "cert-renew",
+    "cert-renew-server",
+    "cert-renew-names",
+    "cert-ca-key",
+)
+"""The names of its blocks."""
 
 
 class Terminal(io.TextIOWrapper):
@@ -103,8 +124,8 @@ class CertTestCase(CommandTestCase):
         """
         @return: of each certificate its name and its state, as the list shows them.
         """
-        found = [re.split(r"  +", line)[:2] for line in self.run_("list").splitlines()[1:]]
-        return [(name, state) for name, state in found]
+        lines = [re.split(r"  +", line) for line in self.run_("list").splitlines()[1:]]
+        return [(line[0], line[1]) for line in lines if len(line) > 1]
 
 
 class InitTests(CertTestCase):
@@ -435,3 +456,51 @@ class QrTests(CertTestCase):
 
     def test_aTerminalWithoutTheLettersIsTold(self) -> None:
         self.assertIn("cannot be shown in latin-1", showCode(b"x", Terminal("latin-1")))
+
+
+class PageTests(CertTestCase):
+    """
+    Do what the page on clients says, from its begin to its end.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.blocks = [block for block in blocks() if block.page == PAGE and block.mark != NOT_RUN]
+        if not self.blocks:
+            reason = "docs/ is not here: run the tests in a checkout"
+            raise SkipTest(reason)
+        shutil.rmtree("pki")
+        self.run_("init", "pki", "--host", "vpn.example.com")
+        os.mkdir("stick")
+
+    def test_allBlocksDoWhatTheySay(self) -> None:
+        """
+        The commands succeed in the order of the page, without a warning.
+        """
+        for block in self.blocks:
+            for line in block.text.replace("/media/stick", "stick").splitlines():
+                self.do(shlex.split(line))
+        states = self.states()
+        self.assertEqual(states.count(("laptop", "revoked")), 1)
+        self.assertIn(("phone", "valid"), states)
+        self.assertEqual([mark for mark in MARKS if mark not in {block.mark for block in self.blocks}], [])
+
+    def do(self, words: list[str]) -> None:
+        """
+        Do what one line says.
+        """
+        if words[:2] == ["uotp", "cert"]:
+            if "--fingerprint" in words:
+                shown = next(each for each in json.loads(self.run_("list", "--json")) if each["name"] == "laptop")
+                words[words.index("--fingerprint") + 1] = shown["fingerprint"][:8]
+            self.run_(*words[2:])
+        elif words[0] == "uotp-client":
+            options = Options()
+            options.parseOptions([f"pki/{words[1]}"])
+            found = options["dst_address"], options["dst_port"]
+            self.assertEqual(found, ("vpn.example.com", 8443))
+        elif words[0] == "mv":
+            os.rename(words[1], words[2])
+        else:
+            self.assertEqual((words[0], words[3]), ("cat", ">"))
+            Path(words[4]).write_bytes(b"".join(Path(word).read_bytes() for word in words[1:3]))

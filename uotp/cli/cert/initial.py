@@ -115,6 +115,7 @@ def describe(pki: Pki) -> str:
     server = ["uotp-server", *listen, "-c", pki.serverCertificate, "-k", pki.serverKey, *authority, *TARGET]
     identity = ["uotp-client", "-c", pki.clientCertificate, "-k", pki.clientKey]
     client = [*identity, *authority, address, SERVER_PORT]
+    further = ["uotp", "cert", "add", "NAME", "--bundle", address, "--pki", pki.directory]
     nameOfKey = "ca.key" if pki.authorityKey is None else pki.authorityKey
     pinned = [*identity, "--pin", pki.pin, address, SERVER_PORT]
     return f"""\
@@ -137,7 +138,9 @@ Copy ca.pem, client.pem and client.key to the client, the key by a secret way
 (scp), and put their paths there into its line.  The server needs ca.pem,
 server.pem and server.key.  ca.key is not needed on either host: keep it
 offline, whoever has it can make certificates that both ends trust.  A further
-client: uotp cert add NAME --pki {shlex.quote(pki.directory)}
+client, with one file to copy:
+
+  {shlex.join(further)}
 
 Pin (SHA-256 of the server's public key): {pki.pin}
 Instead of -C and the CA's file, a client can trust this one key alone:
