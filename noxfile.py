@@ -312,7 +312,7 @@ def inspectWheel(session: nox.Session, wheel: Path) -> None:
     """
     with ZipFile(wheel) as archive:
         files = archive.namelist()
-    for needed in ("uotp/py.typed", "twisted/plugins/uotp_plugin.py"):
+    for needed in ("uotp/py.typed", "uotp/cli/host/server.service", "twisted/plugins/uotp_plugin.py"):
         if needed not in files:
             session.error(f"the wheel lacks {needed}")
     if not any(re.fullmatch(r"txuotp-.*\.dist-info/licenses/LICENSE", file) for file in files):

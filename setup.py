@@ -103,7 +103,7 @@ setup(
     # the line on `package_dir` an editable install would lose it in silence.
     packages=[*find_packages(include=["uotp", "uotp.*"]), "twisted.plugins"],
     package_dir={"": "."},
-    package_data={"uotp": ["py.typed"]},
+    package_data={"uotp": ["py.typed"], "uotp.cli": ["host/*"]},
     zip_safe=False,
     cmdclass={"install": RefuseInstall},
     entry_points={

@@ -112,6 +112,9 @@ COMMANDS = {
         "sends datagrams through a server and a client in one process and verifies what comes back",
     ),
     "doctor": Command("uotp.cli.doctor:doctor", "uotp.cli.doctor:DoctorOptions", "finds out why nothing passes"),
+    "systemd": Command(
+        "uotp.cli.systemd:systemd", "uotp.cli.systemd:SystemdOptions", "prints units and hooks for this machine"
+    ),
 }
 """The commands of C{uotp}."""
 
