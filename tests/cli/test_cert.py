@@ -25,13 +25,14 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from twisted.trial.unittest import SkipTest
 
+import uotp.cli.client
+import uotp.cli.server
 from tests.doubles.commands import CommandTestCase
 from tests.pages import NOT_RUN, blocks
 from uotp.cli.cert import cert
 from uotp.cli.cert.qr import BLOCKS, BORDER, COLOURS, NO_COLOURS, showCode
 from uotp.cli.cert.revoking import parseFingerprint, parseSerial
 from uotp.cli.cert.shared import parseBundleServer
-from uotp.cli.client import Options
 
 LABEL = "PRIVATE KEY"
 """This stands wherever a key is shown."""
@@ -45,7 +46,7 @@ MARKS = (
     "cert-qr",
     "cert-list",
     "cert-revoke",
-    "cert-list-for-server",
+    "cert-server",
     "cert-revoke-one",
     "cert-renew",
     "cert-renew-server",
@@ -495,12 +496,14 @@ class PageTests(CertTestCase):
                 words[words.index("--fingerprint") + 1] = shown["fingerprint"][:8]
             self.run_(*words[2:])
         elif words[0] == "uotp-client":
-            options = Options()
+            options = uotp.cli.client.Options()
             options.parseOptions([f"pki/{words[1]}"])
             found = options["dst_address"], options["dst_port"]
             self.assertEqual(found, ("vpn.example.com", 8443))
-        elif words[0] == "mv":
-            os.rename(words[1], words[2])
+        elif words[0] == "uotp-server":
+            server = uotp.cli.server.Options()
+            server.parseOptions(words[1:])
+            self.assertTrue(all(map(os.path.isfile, (server["cert"], server["key"], server["cafile"], server["crl"]))))
         else:
-            self.assertEqual((words[0], words[3]), ("cat", ">"))
-            Path(words[4]).write_bytes(b"".join(Path(word).read_bytes() for word in words[1:3]))
+            self.assertEqual((words[0], len(words)), ("mv", 3))
+            os.rename(words[1], words[2])

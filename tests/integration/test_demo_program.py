@@ -88,6 +88,41 @@ class CertTests(RigTestCase):
         for one in clients:
             Flow(self.udpEnd(), self.listening(one), target).both(b"hello")
 
+    def test_aRevokedClientIsShutOutAndTheOthersStay(self) -> None:
+        """
+        Clients that were enrolled by one file each carry datagrams.  When one of them is revoked, and the
+        server reads the list, its session ends, it is told why, and the other one goes on.
+        """
+        folder = Path(self.mktemp())
+        printed = self.cert("init", str(folder), "--host", LOOPBACK)
+        server, _, _ = self.commandLines(printed)
+        target = self.udpEnd()
+        port = str(freePort(socket.SOCK_STREAM))
+        words = [*server[1:-2], *map(str, target.address), "-p", port]
+        ours = self.start("our server", ourCommand("server", *words))
+        clients, flows = {}, {}
+        self.listening(ours)
+        for name in ("laptop", "phone"):
+            self.cert("add", name, "--pki", str(folder), "--bundle", f"{LOOPBACK}:{port}")
+            words = [str(folder / f"{name}.uotp"), "-p", "0"]
+            clients[name] = self.start(f"our client {name}", ourCommand("client", *words))
+            flows[name] = Flow(self.udpEnd(), self.listening(clients[name]), target)
+            flows[name].both(b"hello")
+            ours.waitForLine(f"session .* opened from .*{name}")
+        self.cert("revoke", "laptop", "--pki", str(folder))
+        ours.process.send_signal(signal.SIGHUP)
+        ours.waitForLine(r"session .* \(laptop, .*\) ended: its client may not join any more")
+        clients["laptop"].waitForLine("the peer refused our certificate: revoked")
+        flows["phone"].both(b"still here")
+
+    def cert(self, *words: str) -> str:
+        """
+        @return: what C{uotp cert} says.
+        """
+        done = runToEnd(ourCommand("cert", *words))
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return done.stdout
+
     def test_certificatesAreNotOverwritten(self) -> None:
         """
         A second time in the same directory nothing is written, one line says why,

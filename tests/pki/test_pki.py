@@ -484,7 +484,8 @@ class CommandTests(SynchronousTestCase):
         demands the other's, and the client dials the first host.
         """
         self.assertEqual(self.status("--host", "vpn.test", self.directory, "--host=::1"), 0)
-        expected = f"-c|{self.path('server.pem')}|-k|{self.path('server.key')}|-C|{self.path('ca.pem')}|127.0.0.1|51820"
+        expected = f"-c|{self.path('server.pem')}|-k|{self.path('server.key')}|-C|{self.path('ca.pem')}"
+        expected += f"|--crl|{self.path('crl.pem')}|127.0.0.1|51820"
         self.assertEqual(self.command("uotp-server", containing="-C")[1:], expected.split("|"))
         expected = f"-c|{self.path('client.pem')}|-k|{self.path('client.key')}|-C|{self.path('ca.pem')}|vpn.test|8443"
         self.assertEqual(self.command("uotp-client", containing="-C")[1:], expected.split("|"))
@@ -507,7 +508,7 @@ class CommandTests(SynchronousTestCase):
         self.status(self.directory)
         said = re.sub(r"\s+", " ", self.out.getvalue())
         self.assertIn("Copy ca.pem, client.pem and client.key to the client", said)
-        self.assertIn("The server needs ca.pem, server.pem and server.key", said)
+        self.assertIn("The server needs ca.pem, crl.pem, server.pem and server.key", said)
         self.assertIn("ca.key is not needed on either host: keep it offline", said)
         self.assertIn("put your own target there", said)
         for name in FILES:

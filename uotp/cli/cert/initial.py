@@ -112,7 +112,8 @@ def describe(pki: Pki) -> str:
     # A server listens on IPv4 unless told otherwise.
     listen = ["-a", "::"] if Host.parse(address).isIPv6 else []
     authority = ["-C", pki.caCertificate]
-    server = ["uotp-server", *listen, "-c", pki.serverCertificate, "-k", pki.serverKey, *authority, *TARGET]
+    trusted = [*authority, "--crl", pki.revocationList]
+    server = ["uotp-server", *listen, "-c", pki.serverCertificate, "-k", pki.serverKey, *trusted, *TARGET]
     identity = ["uotp-client", "-c", pki.clientCertificate, "-k", pki.clientKey]
     client = [*identity, *authority, address, SERVER_PORT]
     further = ["uotp", "cert", "add", "NAME", "--bundle", address, "--pki", pki.directory]
@@ -136,9 +137,9 @@ On the client:
 
 Copy ca.pem, client.pem and client.key to the client, the key by a secret way
 (scp), and put their paths there into its line.  The server needs ca.pem,
-server.pem and server.key.  ca.key is not needed on either host: keep it
-offline, whoever has it can make certificates that both ends trust.  A further
-client, with one file to copy:
+crl.pem, server.pem and server.key.  ca.key is not needed on either host: keep
+it offline, whoever has it can make certificates that both ends trust.  A
+further client, with one file to copy:
 
   {shlex.join(further)}
 
