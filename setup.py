@@ -94,6 +94,7 @@ setup(
         "service-identity>=24.1",
         "incremental>=24.7.2",
         "cffi>=1.17",
+        "prometheus-client>=0.22",  # is loaded only with --metrics
         "segno>=1.6",  # QR codes, for `uotp cert --qr` alone
         "msgspec>=0.19",  # for configuration files; the first with wheels for 3.13
         'tomli>=2.0.1; python_version < "3.11"',  # newer ones have it in the standard library

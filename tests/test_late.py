@@ -18,6 +18,7 @@ AT_THE_START = {
     ("uotp.server.service", "uotp.server.reporting"): "for reports, which are asked for when the service is made",
     ("uotp.services", "twisted.internet"): "the reactor, for the service",
     ("uotp.services", "uotp.client.workers"): "for the service of several workers, which imports it when it is made",
+    ("uotp.services", "uotp.monitoring.web"): "for what shows a service, which is made with it",
     ("uotp.services", "uotp.server.workers"): "for the service of several workers, which imports it when it is made",
     ("uotp.services", "uotp.monitoring"): "for the control socket, which is imported when the service is made",
     ("uotp.services", "uotp.workers"): "for the service of several workers, which imports it when it is made",

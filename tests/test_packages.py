@@ -40,7 +40,7 @@ ALLOWED = {
     "udp": {"train", "telemetry", "boundaries", "net", "process"},
     "tls": {"errors", "telemetry", "wire", "net"},
     "workers": {"errors", "telemetry", "boundaries", "net", "process"},
-    "monitoring": {"errors", "telemetry", "process"},
+    "monitoring": {"errors", "telemetry", "net", "process"},
     # floor 4: the two ends, and certificates
     "client": {*VALUES, *SEAMS, "session", "tunnel", "transport", "udp", "tls", "workers", "monitoring"},
     "server": {*VALUES, *SEAMS, "session", "tunnel", "transport", "udp", "tls", "workers", "monitoring"},
@@ -53,14 +53,20 @@ ALLOWED = {
 }
 """What each package may import of the others, and of them only the face: what its C{__init__} names."""
 
-INNER_FACES = {"uotp.client.workers", "uotp.server.workers", "uotp.net.policy", "uotp.tls.inspection"}
+INNER_FACES = {
+    "uotp.client.workers",
+    "uotp.server.workers",
+    "uotp.net.policy",
+    "uotp.tls.inspection",
+    "uotp.monitoring.web",
+}
 """
-Faces inside packages: what is behind them is loaded only where there are several processes, or where a fault is
-looked for.
+Faces inside packages: what is behind them is loaded only where there are several processes, where a fault is
+looked for, or where somebody looks.
 """
 
 WORKERS = {"uotp.workers", *INNER_FACES}
-"""What one process has no use for."""
+"""What one process has no use for that nobody looks at."""
 
 MOST_FLOORS = 6
 """How long a chain of imports from package to package may be."""

@@ -30,6 +30,23 @@ def drawing() -> dict[str, Any]:
     return {**found, "imported": found["imports"]()}
 
 
+class MetricsPageTests(SynchronousTestCase):
+    """
+    The page of all metrics is that of the code as it is.
+    """
+
+    def test_thePageHasTheMetricsThatThereAre(self) -> None:
+        """
+        Whoever changes one writes the page again, by C{python docs/write_metrics.py}.
+        """
+        program = DOCS / "write_metrics.py"
+        if not program.exists():
+            reason = "docs/write_metrics.py is not here: run the tests in a checkout"
+            raise SkipTest(reason)
+        written = runpy.run_path(str(program))["page"]()
+        self.assertTrue((DOCS / "reference" / "metrics.rst").read_text("utf-8") == written)
+
+
 class PictureTests(SynchronousTestCase):
     """
     The picture, and the program that draws it, where they are.

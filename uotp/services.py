@@ -79,6 +79,7 @@ def clientService(
     wire: WireChoice = CLIENT.wire,
     reorder: Order | None = CLIENT.reorder,
     duplicate: Duplicate = CLIENT.duplicate,
+    metrics: Listen | None = CLIENT.metrics,
     maxAge: float | None = CLIENT.maxAge,
     maxBytes: int | None = CLIENT.maxBytes,
     control: str | ControlPlace | None = None,
@@ -124,6 +125,7 @@ def clientService(
         wire=wire,
         reorder=reorder,
         duplicate=duplicate,
+        metrics=metrics,
         maxAge=maxAge,
         maxBytes=maxBytes,
     )
@@ -137,10 +139,12 @@ def clientService(
         launch = launcherOf(ours, "client", CLIENT_MESSAGES)
         parent = ClientParent(settings, tls, credentials, ours, processes, launch)
         beControlled(parent, control, "client", ours)
+        beShown(parent)
         return parent
     service = ClientService(settings, credentials, ours)
     warnOfOneProcess(service, processes, trouble)
     beControlled(service, control, "client", ours)
+    beShown(service)
     return service
 
 
@@ -163,6 +167,7 @@ def serverService(
     wire: WireChoice = SERVER.wire,
     reorder: Order | None = SERVER.reorder,
     duplicate: Duplicate = SERVER.duplicate,
+    metrics: Listen | None = SERVER.metrics,
     control: str | ControlPlace | None = None,
     files: CredentialFiles = DISK,
     reactor: Any = None,
@@ -201,6 +206,7 @@ def serverService(
         wire=wire,
         reorder=reorder,
         duplicate=duplicate,
+        metrics=metrics,
     )
     processes, trouble = processesFor(workers)
     isShared = processes > 1 and trouble is None
@@ -212,10 +218,12 @@ def serverService(
         launch = launcherOf(ours, "server", MESSAGES)
         parent = ServerParent(settings, tls, credentials, ours, processes, launch)
         beControlled(parent, control, "server", ours)
+        beShown(parent)
         return parent
     service = ServerService(settings, credentials, ours)
     warnOfOneProcess(service, processes, trouble)
     beControlled(service, control, "server", ours)
+    beShown(service)
     return service
 
 
@@ -234,6 +242,19 @@ def warnOfOneProcess(service: ClientService | ServerService, processes: int, tro
     """
     if trouble is not None:
         service.warnAtStart("one process serves, and not {workers}: {trouble}", workers=processes, trouble=trouble)
+
+
+def beShown(service: Any) -> None:
+    """
+    Let a service show how it is by HTTP, if its settings say where.
+
+    @param service: a L{ClientFront} or a L{ServerFront}.
+    """
+    metrics = service.settings.metrics
+    if metrics is not None and hasattr(service, "reporter"):
+        from uotp.monitoring.web import MonitoringServer  # noqa: PLC0415 - of no use without that setting
+
+        service.accompany(MonitoringServer(service.commandName, metrics, service.reporter(), service.reactor))
 
 
 def beControlled(

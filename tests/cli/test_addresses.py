@@ -8,7 +8,14 @@ from collections.abc import Sequence
 from ipaddress import ip_network
 
 from tests.doubles.words import ParserTestCase
-from uotp.cli.addresses import destinationWords, hostAndPort, parseBindAddress, parseHost, parseNetwork
+from uotp.cli.addresses import (
+    destinationWords,
+    hostAndPort,
+    parseBindAddress,
+    parseHost,
+    parseListeningPlace,
+    parseNetwork,
+)
 
 
 class HostTests(ParserTestCase):
@@ -37,6 +44,28 @@ class HostTests(ParserTestCase):
             ("one address is needed, and no network: write 192.0.2.1", ("192.0.2.1/24",)),
         ):
             self.assertRefused(parseHost, reason, *words)
+
+
+class PlaceTests(ParserTestCase):
+    """
+    Read an address with a port to listen on.
+    """
+
+    def test_values(self) -> None:
+        self.assertParsed(
+            parseListeningPlace,
+            *(("9100", ("localhost", 9100)), ("localhost:0", ("localhost", 0)), ("LOCALHOST:1", ("localhost", 1))),
+            *(("192.0.2.1:65535", ("192.0.2.1", 65535)), ("[2001:DB8::1]:9100", ("2001:db8::1", 9100))),
+            ("0.0.0.0:9100", ("0.0.0.0", 9100)),  # noqa: S104 - a word like any other
+        )
+
+    def test_whatIsNone(self) -> None:
+        reason = "an address of this machine with a port is needed, as 127.0.0.1:9100 or [::1]:9100, or a port alone"
+        words = ("", "a.test:9100", "::1:9100", "[::1]", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "65536")
+        self.assertRefused(parseListeningPlace, reason, *words, "127.0.0.1:65536")
+        self.assertRefused(parseListeningPlace, f"{reason}: write 0.0.0.0:9100 for all", "*:9100")
+        meant = ": write 9100 for this machine alone, or 0.0.0.0:9100 for all"
+        self.assertRefused(parseListeningPlace, reason + meant, ":9100")
 
 
 class ListenTests(ParserTestCase):

@@ -89,6 +89,8 @@ SHARED = [
     ("--reorder", None, "BULK", "reorder", Order(OrderMode.BULK)),
     ("--reorder", None, "80", "reorder", Order.within(0.08)),
     ("--reorder", None, "0.2s", "reorder", Order.within(0.2)),
+    ("--metrics", None, "9100", "metrics", ("localhost", 9100)),
+    ("--metrics", None, "[::1]:0", "metrics", ("::1", 0)),
     ("--control", None, HERE, "control", HERE),
     ("--control", None, "Off", "control", "off"),
     ("--control", None, "", "control", "off"),
@@ -161,6 +163,7 @@ SERVER_DEFAULTS = {
     "cert": HERE,  # without one there is no server
     "key": None,
     "cafile": None,
+    "metrics": None,
     "control": None,
     "token-file": None,
     "crl": None,
@@ -185,6 +188,7 @@ CLIENT_DEFAULTS = {
     "cert": None,
     "key": None,
     "cafile": None,
+    "metrics": None,
     "control": None,
     "token-file": None,
     **BUFFERS,
@@ -707,7 +711,7 @@ class MakeServiceTests(ServiceTestCase):
 
     BUFFERS = (
         *("--unsent-limit", "4K", "--congestion", "cubic", "--mss", "1200", "--udp-buffer", "1M"),
-        *("--memory", "16M", "--control", "/c.sock"),
+        *("--memory", "16M", "--control", "/c.sock", "--metrics", "127.0.0.1:9100"),
         *("--workers", "auto"),
         *("--wire", "2", "--reorder", "off", "--duplicate", "always"),
     )
@@ -753,6 +757,7 @@ class MakeServiceTests(ServiceTestCase):
                 "reorder": Order(OrderMode.OFF),
                 "duplicate": Duplicate.ALWAYS,
                 "control": ControlPlace("/c.sock"),
+                "metrics": ("127.0.0.1", 9100),
                 "reactor": self.reactor,
             },
         )
@@ -796,6 +801,7 @@ class MakeServiceTests(ServiceTestCase):
                 "reorder": Order(OrderMode.OFF),
                 "duplicate": Duplicate.ALWAYS,
                 "control": ControlPlace("/c.sock"),
+                "metrics": ("127.0.0.1", 9100),
                 "reactor": self.reactor,
             },
         )
@@ -925,6 +931,7 @@ class SpellingTests(ServiceTestCase):
         "reorder": "--reorder",
         "duplicate": "--duplicate",
         "control": "--control",
+        "metrics": "--metrics",
         "tls=None": "--no-tls",
     }
     SERVER = {

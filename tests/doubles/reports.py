@@ -5,6 +5,7 @@ Reports that nobody has made, and a program that tells them.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 
@@ -43,7 +44,7 @@ SESSION = SessionReport(
     idleSeconds=0.4,
     out=Traffic(900, 1000, 140_000),
     back=Traffic(1800, 2000, 2_400_000),
-    drops={"QUEUE_FULL": 2},
+    drops={"backlog_full": 2},
     roundTrip=0.0214,
     retransmissions=9,
     again=3,
@@ -69,7 +70,7 @@ SERVER_REPORT = Report(
     workers=(),
     out=Traffic(10, 12, 9_000_000),
     back=Traffic(20, 24, 150_000_000),
-    drops={"QUEUE_FULL": 2, "TARGET_REFUSED": 1},
+    drops={"backlog_full": 2, "send_refused": 1},
     handshakes={"done": 12, "failed": 3},
     refusals={"certificate": 3},
     evictions={"sessions": 0},
@@ -102,6 +103,23 @@ CLIENT_REPORT = replace(
     certificates=(),
     sessions=(replace(SESSION, worker=2, client="", peer="127.0.0.1:40000", tunnelsWanted=4),),
 )
+
+
+WORKER = WorkerReport(1, 4713, "ready", 0, 60.0, isTold=True)
+
+
+def reportOf(**changes: Any) -> Report:
+    """
+    @return: L{SERVER_REPORT} with one session, and with changes.
+    """
+    return replace(SERVER_REPORT, **{"sessions": (SESSION,), **changes})
+
+
+def sessionOf(name: str = SESSION.name, **changes: Any) -> SessionReport:
+    """
+    @return: L{SESSION}, with changes.
+    """
+    return replace(SESSION, name=name, **changes)
 
 
 def crowded(sessions: int, tunnels: int) -> Report:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from uotp.cli.words import shown
-from uotp.net import Host, parseDestination
+from uotp.net import LOCALHOST, MAX_PORT, Host, parseDestination
 
 SCHEME_PORTS = {"http": "80", "https": "443", "ws": "80", "wss": "443"}
 """The ports that URLs leave out."""
@@ -97,6 +97,26 @@ def parseBindAddress(word: str) -> str:
         reason = f"an IPv4 or IPv6 address of this machine is needed, 0.0.0.0 or :: for all{_listenMeant(word)}"
         raise ValueError(reason)
     return host.text
+
+
+def parseListeningPlace(word: str) -> tuple[str, int]:
+    """
+    @return: an address of this machine and a port to listen on, 0 to 65535; for a port alone the address that nobody
+        else reaches, C{localhost}.
+    @raise ValueError: in words.
+    """
+    both = (LOCALHOST, word) if re.fullmatch(_PORT, word) else hostAndPort(word)
+    host = "" if both is None else withoutBrackets(both[0])
+    isAddress = host.lower() == LOCALHOST or Host.parse(host).address is not None
+    if both is None or not isAddress or not re.fullmatch(_PORT, both[1]) or int(both[1]) > MAX_PORT:
+        reason = "an address of this machine with a port is needed, as 127.0.0.1:9100 or [::1]:9100, or a port alone"
+        bare = word.removeprefix(":")
+        isForAll = both is not None and both[0] in ALL_ADDRESSES
+        meant = f": write 0.0.0.0:{both[1]} for all" if both is not None and isForAll else ""
+        if bare != word and re.fullmatch(_PORT, bare):
+            meant = f": write {bare} for this machine alone, or 0.0.0.0:{bare} for all"
+        raise ValueError(reason + meant)
+    return (LOCALHOST if host.lower() == LOCALHOST else Host.parse(host).text), int(both[1])
 
 
 def _listenMeant(word: str) -> str:

@@ -22,7 +22,7 @@ from twisted.logger import globalLogPublisher
 from twisted.python import usage
 from twisted.python.failure import Failure
 
-from uotp.cli.addresses import destinationWords, parseBindAddress, parseHost
+from uotp.cli.addresses import destinationWords, parseBindAddress, parseHost, parseListeningPlace
 from uotp.cli.announcement import Announcement
 from uotp.cli.configurable import ConfigurableOptions
 from uotp.cli.introduction import introduce
@@ -242,6 +242,13 @@ COMMON_ROWS = (
         "$RUNTIME_DIRECTORY, /run/uotp (root) or $XDG_RUNTIME_DIR/uotp",
         parseControl,
         "control",
+    ),
+    Option(
+        "metrics",
+        None,
+        "show metrics and a page by HTTP at this ADDRESS:PORT; a port alone is for this machine only",
+        parseListeningPlace,
+        "metrics",
     ),
     Flag("no-tls", None, "plain TCP: no encryption, and anybody may take either end's place", "tls", meaning=None),
 )

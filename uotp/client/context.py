@@ -4,6 +4,7 @@ What the pools of a client share, as types; no logic.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -14,6 +15,7 @@ from uotp.client.connectionlimit import ConnectionLimit
 from uotp.client.dial.addresses import AddressOrder
 from uotp.client.dial.dialqueue import DialQueue
 from uotp.client.dial.outage import Hurry, Outage
+from uotp.client.dial.outcomes import DialOutcome
 from uotp.client.dial.patience import Patience
 from uotp.client.dial.segmentsize import SegmentSizes
 from uotp.client.dial.segmentwatch import SegmentWatch
@@ -147,6 +149,7 @@ class ClientContext:
     @ivar opened: told the address of the other end of each tunnel that has opened.
     @ivar token: tells what to show to the server now, if anything.
     @ivar processes: how many workers there are, which share what may be dialled at once.
+    @ivar outcomes: how often attempts to open a tunnel have ended in each way.
     @ivar dials: lets only so many attempts be under way at once.
     @ivar outage: knows which pools have no tunnel that answers.
     @ivar connectionLimit: knows how many connections the path lets through.
@@ -167,6 +170,7 @@ class ClientContext:
     segmentWatch: SegmentWatch = field(init=False)
     addresses: AddressOrder = field(init=False)
     patience: Patience = field(init=False)
+    outcomes: Counter[DialOutcome] = field(init=False, default_factory=Counter)
     dials: DialQueue = field(init=False)
     outage: Outage = field(init=False)
     connectionLimit: ConnectionLimit = field(init=False)

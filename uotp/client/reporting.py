@@ -26,6 +26,7 @@ from uotp.monitoring import (
     SessionSums,
     Traffic,
     certificatesOf,
+    dropsOf,
     lowered,
     placeWords,
     reloaded,
@@ -34,6 +35,7 @@ from uotp.monitoring import (
 )
 from uotp.net import hostOf
 from uotp.process import Lateness
+from uotp.telemetry import Drops
 from uotp.tunnel import LiveTunnels, Tunnel
 
 SourceAndSession = tuple[Source, SourceSession]
@@ -50,6 +52,7 @@ class ReportedClient(Protocol):
     listeningAll: tuple[tuple[str, int], ...]
     reactor: object
     lateness: Lateness
+    drops: Drops
 
     @property
     def credentials(self) -> Credentials | None:
@@ -163,8 +166,8 @@ class ClientReporter(ProcessReporter[SourceAndSession]):
             workers=(),
             out=nothing,
             back=nothing,
-            drops=lowered(numbers.drops),
-            handshakes={},
+            drops=dropsOf(client.drops),
+            handshakes=lowered(numbers.handshakes),
             refusals={},
             evictions={},
             reloads=lowered(numbers.reloads),

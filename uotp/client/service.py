@@ -15,6 +15,7 @@ from twisted.logger import LogLevel
 
 from uotp.boundaries import Address
 from uotp.client.context import ClientContext, noToken
+from uotp.client.dial.outcomes import DialOutcome
 from uotp.client.dial.segmentsize import SegmentSizes
 from uotp.client.dial.segmentwatch import WATCH_SECONDS
 from uotp.client.front import ClientFront
@@ -202,8 +203,9 @@ class ClientService(ClientFront):
         """
         from uotp.client.reporting import ClientReporter  # noqa: PLC0415 - of no use to whom nobody looks at
 
-        self._isReported = True
-        return ClientReporter(self)
+        reporter: Reporter = self._reporter or ClientReporter(self)
+        self._reporter = reporter
+        return reporter
 
     def statusWords(self) -> str:
         """
@@ -221,6 +223,7 @@ class ClientService(ClientFront):
             self._sessions.statistics(),
             self.liveTunnels.statistics(),
             {drop.name: number for drop, number in self.drops.totals.items()},
+            {outcome.name: self._context.outcomes[outcome] for outcome in DialOutcome},
             dict(self.reloads),
         )
 
@@ -309,7 +312,7 @@ class ClientService(ClientFront):
         self.ignoreSources()
         drained = self.whenSent(self._sessions.waits, WAIT_SECONDS).addCallback(self._drain)
         super().stopService()
-        return drained
+        return self.afterwards(drained)
 
     def _drain(self, _: object) -> Deferred[None]:
         return self._sessions.drainAll().addCallback(self._drainBegun)

@@ -19,12 +19,14 @@ class ClientStatistics:
     @ivar sessions: those of its sources.
     @ivar tunnels: its tunnels.
     @ivar drops: datagrams that were dropped, by the name of the reason.
+    @ivar handshakes: attempts to open a tunnel, by how they have ended.
     @ivar reloads: how often files were read again, by what became of it.
     """
 
     sessions: SessionsBySourceStatistics
     tunnels: LiveTunnelsStatistics
     drops: Mapping[str, int]
+    handshakes: Mapping[str, int]
     reloads: Mapping[str, int]
 
 

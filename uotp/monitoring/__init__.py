@@ -14,7 +14,7 @@ from uotp.monitoring.reporting import (
     SessionSums,
     reloaded,
 )
-from uotp.monitoring.seen import certificatesOf, lowered, placeWords, sessionReport, tunnelReport
+from uotp.monitoring.seen import certificatesOf, dropsOf, lowered, placeWords, sessionReport, tunnelReport
 
 __all__ = [
     "MOST_TUNNELS",
@@ -29,6 +29,7 @@ __all__ = [
     "Traffic",
     "TunnelReport",
     "certificatesOf",
+    "dropsOf",
     "lowered",
     "placeWords",
     "reloaded",

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from uotp.monitoring.report import CertificateReport, SessionReport, Traffic, TunnelReport
+from uotp.telemetry import Drop, Drops
 
 
 class SeenCounts(Protocol):
@@ -155,6 +156,13 @@ def lowered(counts: Mapping[str, int]) -> dict[str, int]:
     @return: the same by names as reports have them, in small letters.
     """
     return {name.lower(): number for name, number in counts.items()}
+
+
+def dropsOf(drops: Drops) -> dict[str, int]:
+    """
+    @return: how many datagrams were dropped for each reason, also for those for which none was.
+    """
+    return {drop.name.lower(): drops.totals[drop] for drop in Drop}
 
 
 def placeWords(host: str, port: int) -> str:

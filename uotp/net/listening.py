@@ -98,22 +98,23 @@ def placesOf(listen: Listen) -> list[ListenPlace]:
     return sorted(places, key=lambda place: WIDEST.index(place.host) if place.host in WIDEST else len(WIDEST))
 
 
-def requireListen(listen: Listen) -> None:
+def requireListen(listen: Listen, setting: str = "listen") -> None:
     """
+    @param setting: the name of what says so.
     @raise ConfigurationError: when a program cannot listen there, in one line.
     """
     if not listen:
-        reason = f"{spelled('listen')} has no address"
+        reason = f"{spelled(setting)} has no address"
         raise ConfigurationError(reason)
     if len(pairsOf(listen)) > MAX_PAIRS:
-        reason = f"{spelled('listen')} has more than {MAX_PAIRS} addresses: 0.0.0.0 and :: stand for all"
+        reason = f"{spelled(setting)} has more than {MAX_PAIRS} addresses: 0.0.0.0 and :: stand for all"
         raise ConfigurationError(reason)
     for place in placesOf(listen):
         if Host.parse(place.host).address is None:
-            reason = f"{spelled('listen')} {place.host}: an IPv4 or IPv6 address is needed, or {LOCALHOST}"
+            reason = f"{spelled(setting)} {place.host}: an IPv4 or IPv6 address is needed, or {LOCALHOST}"
             raise ConfigurationError(reason)
         if not 0 <= place.port <= MAX_PORT:
-            reason = f"{spelled('listen')} {place.host}: a port from 0 to {MAX_PORT} is needed"
+            reason = f"{spelled(setting)} {place.host}: a port from 0 to {MAX_PORT} is needed"
             raise ConfigurationError(reason)
 
 

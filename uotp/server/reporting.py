@@ -22,6 +22,7 @@ from uotp.monitoring import (
     Traffic,
     TunnelReport,
     certificatesOf,
+    dropsOf,
     lowered,
     placeWords,
     reloaded,
@@ -32,6 +33,7 @@ from uotp.process import Lateness
 from uotp.server.registry import Registry, ServedSession
 from uotp.server.settings import ServerSettings
 from uotp.server.statistics import ServerStatistics
+from uotp.telemetry import Drops
 from uotp.tunnel import LiveTunnels, Tunnel
 
 
@@ -47,6 +49,7 @@ class ReportedServer(Protocol):
     listeningAll: tuple[tuple[str, int], ...]
     reactor: object
     lateness: Lateness
+    drops: Drops
 
     @property
     def credentials(self) -> Credentials | None:
@@ -152,7 +155,7 @@ class ServerReporter(ProcessReporter[ServedSession]):
             workers=(),
             out=nothing,
             back=nothing,
-            drops=lowered(numbers.drops),
+            drops=dropsOf(server.drops),
             handshakes=lowered(numbers.acceptor.handshakes),
             refusals=lowered(numbers.acceptor.refusals),
             evictions={

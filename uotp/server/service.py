@@ -153,8 +153,9 @@ class ServerService(ServerFront):
         """
         from uotp.server.reporting import ServerReporter  # noqa: PLC0415 - of no use to whom nobody looks at
 
-        self._isReported = True
-        return ServerReporter(self)
+        reporter: Reporter = self._reporter or ServerReporter(self)
+        self._reporter = reporter
+        return reporter
 
     def statusWords(self) -> str:
         """
@@ -226,7 +227,7 @@ class ServerService(ServerFront):
         self._finder.stop()
         drained = self.whenSent(self.registry.waits, WAIT_SECONDS).addCallback(self._drain)
         super().stopService()
-        return gatherResults([closed, drained])
+        return self.afterwards(gatherResults([closed, drained]))
 
     def _drain(self, _: object) -> Deferred[None]:
         self.liveTunnels.drainAll()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred, succeed
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
@@ -17,7 +17,7 @@ from uotp.boundaries import Credentials, Security
 from uotp.errors import ConfigurationError, PeerError, StartError
 from uotp.net import GivenSockets, Host, Semantics, SharedResolver, checkCongestion
 from uotp.process import Lateness, Memory, PeriodicCalls, Turns
-from uotp.telemetry import Drops, Logger, RateLimit, orLog, spelled
+from uotp.telemetry import Drops, Logger, RateLimit, spelled
 from uotp.tunnel.live import STALL_CHECK_SECONDS, LiveTunnels
 from uotp.tunnel.settings import CommonSettings
 from uotp.tunnel.tunnel import Tunnel
@@ -121,7 +121,7 @@ class TunnelService(Service):
         self._credentials = credentials
         self.startedAt: float = reactor.seconds()
         self.lateness = Lateness(reactor)
-        self._isReported = False
+        self._reporter: Any = None
         self.isPlain = credentials is None or credentials.isPlain
         self._congestion = settings.congestion
         self._onlyInFormat2 = settings.onlyInFormat2
@@ -227,7 +227,7 @@ class TunnelService(Service):
         """
         super().startService()
         self.startedAt = self.reactor.seconds()
-        if self._isReported:
+        if self._reporter is not None:
             self.lateness.start()
         if self._congestion is not None:
             requireCongestion(self._congestion)  # once more, as the user that we have become
@@ -281,13 +281,25 @@ class TunnelService(Service):
         """
         Do it no more.
         """
-        for each in self._companions:
-            orLog(maybeDeferred(each.stopService), self._log, "what accompanies this service did not end well")
         self.periodicCalls.stop()
         self.lateness.stop()
         if self.speaks:
             self.reportDrops()
         return super().stopService()
+
+    def afterwards(self, stopped: Deferred[Any]) -> Deferred[Any]:
+        """
+        @param stopped: fires when the service has ended.
+        @return: fires when what accompanies it has ended too.  Until then that tells that the service stops.
+        """
+        return stopped.addBoth(self._dismiss)
+
+    def _dismiss(self, outcome: Any) -> Deferred[Any]:
+        ended = [maybeDeferred(each.stopService).addErrback(self._didNotEndWell) for each in self._companions]
+        return gatherResults(ended).addCallback(lambda _: outcome)
+
+    def _didNotEndWell(self, reason: Failure) -> None:
+        self._log.failure("what accompanies this service did not end well", reason)
 
     def whenSent(self, waits: Callable[[], bool], seconds: float) -> Deferred[None]:
         """

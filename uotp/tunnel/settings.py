@@ -19,9 +19,11 @@ from uotp.net import (
     MIN_SEGMENT_BYTES,
     UDP_BUFFER_BYTES,
     UNSENT_LIMIT_BYTES,
+    Listen,
     TunnelSocketOptions,
     checkCongestion,
     parseDestination,
+    requireListen,
 )
 from uotp.order import MAX_REORDER_SECONDS, MIN_REORDER_SECONDS, Order, OrderMode
 from uotp.process import DEFAULT_MEMORY_BYTES, LEAST_MEMORY_BYTES
@@ -97,6 +99,8 @@ class CommonSettings:
     @ivar reorder: how the datagrams of format 2 are put in order; L{None} when nobody has
         chosen that here.
     @ivar duplicate: when datagrams of light flows, and small ones, go over two tunnels in format 2.
+    @ivar metrics: numeric address and port at which metrics and a page are shown, or several such pairs; port 0
+        for any.  C{localhost} stands for 127.0.0.1 and, where the system has IPv6, for ::1.  L{None} for nowhere.
     """
 
     unsentLimit: int = setting(UNSENT_LIMIT_BYTES, BUFFER_BYTES)
@@ -126,6 +130,7 @@ class CommonSettings:
         Duplicate.AUTO,
         Limits("a Duplicate", lambda choice: isinstance(choice, Duplicate)),
     )
+    metrics: Listen | None = None
 
     def __post_init__(self) -> None:
         """
@@ -140,6 +145,8 @@ class CommonSettings:
             if not limits.allow(value):
                 reason = f"{spelled(one.name)} is {value}, and not {limits.words}"
                 raise ConfigurationError(reason)
+        if self.metrics is not None:
+            requireListen(self.metrics, "metrics")
         if self.congestion is not None:
             checkCongestion(self.congestion)
 

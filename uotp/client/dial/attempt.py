@@ -16,6 +16,7 @@ from uotp.client.context import ClientContext
 from uotp.client.dial.contender import Contender
 from uotp.client.dial.dialqueue import FIRST_OF_ALL, Place, Urgency
 from uotp.client.dial.failures import wordsForFailure, wordsForTimeOut
+from uotp.client.dial.outcomes import DialOutcome
 from uotp.client.dial.patience import DialStep
 from uotp.client.dial.race import Race
 from uotp.errors import LookupFailed
@@ -79,6 +80,7 @@ class Attempt:
         waited = self._context.clock.seconds() - self.begunAt
         if self._isUrgent:
             self._context.patience.timedOut(DialStep.LOOKUP, waited)
+        self._context.outcomes[DialOutcome.LOOKUP_FAILED] += 1
         self._fail(wordsForTimeOut(DialStep.LOOKUP, "", waited))
 
     def _lookupOver(self) -> None:
@@ -90,6 +92,7 @@ class Attempt:
     def _notFound(self, reason: Failure) -> None:
         if not self._isOver:
             reason.trap(LookupFailed)
+            self._context.outcomes[DialOutcome.LOOKUP_FAILED] += 1
             self._lookupOver()
             self._fail(wordsForFailure(reason))
 
@@ -165,6 +168,8 @@ class Attempt:
         return contender
 
     def _left(self, contender: Contender, words: str) -> None:
+        if contender.outcome is not None:
+            self._context.outcomes[contender.outcome] += 1
         took = {DialStep.LOOKUP: self._lookupTook, **contender.took}
         self._log.debug(
             "tunnel to {host} port {port}{segments}: {words}; {steps}",

@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 
 from uotp.client.context import ClientContext
 from uotp.client.dial.failures import wordsForFailure, wordsForLoss, wordsForTimeOut
+from uotp.client.dial.outcomes import DialOutcome, outcomeOf
 from uotp.client.dial.patience import DialStep
 from uotp.client.dial.segmentwatch import lostSegments
 from uotp.telemetry import Logger, orLog
@@ -81,6 +82,7 @@ class Contender:
     @ivar stalls: whether its handshake gets no further.
     @ivar wasStopped: whether it has failed because something on the way, or the other end, did not let
         it through, and neither said why.
+    @ivar outcome: how it has ended; L{None} before, and when it was given up for another.
     @ivar sawLoss: whether segments of that were lost, as the kernel knows.
     """
 
@@ -114,6 +116,7 @@ class Contender:
         self.took: dict[DialStep, float] = {}
         self.tunnel: Tunnel | None = None
         self.stalls = self.sawLoss = self.wasStopped = False
+        self.outcome: DialOutcome | None = None
 
     def begin(self) -> None:
         """
@@ -151,7 +154,7 @@ class Contender:
             self._giveUp(self._context.clock.seconds() - self.stepBegunAt)
         else:
             self.wasStopped = reason.check(*NOT_LET_THROUGH) is not None
-            self._fail(wordsForLoss(self.step, wordsForFailure(reason)))
+            self._fail(outcomeOf(reason), wordsForLoss(self.step, wordsForFailure(reason)))
 
     def advanced(self) -> None:
         """
@@ -190,6 +193,7 @@ class Contender:
         """
         The tunnel is open.
         """
+        self.outcome = DialOutcome.DONE
         self._stepDone()
 
     def tunnelLost(self, words: str) -> None:
@@ -201,7 +205,10 @@ class Contender:
         tunnel, self.tunnel = self.tunnel, None
         if not self.isOver:
             self.wasStopped = isinstance(tunnel, DialledTunnel) and tunnel.refusal is None and tunnel.answer is None
-            self._fail(wordsForLoss(self.step, words))
+            isAnswered = isinstance(tunnel, DialledTunnel) and tunnel.answer is not None
+            outcome = DialOutcome.TURNED_AWAY if isAnswered else DialOutcome.LOST
+            isRefused = tunnel is not None and tunnel.refusal is not None
+            self._fail(DialOutcome.TLS_REFUSED if isRefused else outcome, wordsForLoss(self.step, words))
 
     def _timedOut(self) -> None:
         self._timer = None
@@ -213,14 +220,15 @@ class Contender:
         """
         tunnel = self.tunnel
         if tunnel is not None and tunnel.refusal is not None:  # and we have waited for the other end to read it
-            self._fail(tunnel.refusal)
+            self._fail(DialOutcome.TLS_REFUSED, tunnel.refusal)
             return
         if self._owner.isUrgent:  # or the path is known, since other tunnels carry
             self._context.patience.timedOut(self.step, waited)
         self.wasStopped = True
-        self._fail(wordsForTimeOut(self.step, self.address.host, waited))
+        self._fail(DialOutcome.TIMED_OUT, wordsForTimeOut(self.step, self.address.host, waited))
 
-    def _fail(self, words: str) -> None:
+    def _fail(self, outcome: DialOutcome, words: str) -> None:
+        self.outcome = outcome
         self.leave()
         self._owner.contenderFailed(self, words)
 

@@ -18,6 +18,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, succeed
 
 from uotp.boundaries import Address
+from uotp.client.dial.outcomes import HANDSHAKES
 from uotp.client.front import ClientFront
 from uotp.client.settings import ClientSettings
 from uotp.client.sources.sessions import MAX_CLIENT_SESSIONS
@@ -131,7 +132,7 @@ class ClientParent(ClientFront):
             pickle.dumps((told, tls)),
             credentials,
             {"memory": settings.memory, "sessions": MAX_CLIENT_SESSIONS},
-            Sums(ClientStatistics, CURRENT_OF_CLIENT, RELOADS),
+            Sums(ClientStatistics, CURRENT_OF_CLIENT, (*RELOADS, *HANDSHAKES)),
             self.drops,
         )
         self._groupPorts: dict[int, GroupPort] = {}
@@ -216,7 +217,7 @@ class ClientParent(ClientFront):
         self._isServerFound = False
         stopped = self._workforce.stop().addCallback(lambda _: self.ports.stop())
         super().stopService()
-        return stopped
+        return self.afterwards(stopped)
 
     def reload(self) -> Deferred[None]:  # type: ignore[override]
         """

@@ -156,7 +156,7 @@ class ServerParent(ServerFront):
         closed = self.ports.stop()
         stopped = self._workforce.stop().addCallback(lambda _: self.reportDrops())  # they tell their last at the end
         super().stopService()
-        return gatherResults([closed, stopped])
+        return self.afterwards(gatherResults([closed, stopped]))
 
     def reload(self) -> Deferred[None]:  # type: ignore[override]
         """
