@@ -20,12 +20,16 @@ REMEDY = (
 )
 
 
-def releasedAt() -> datetime:
+LEAD = timedelta(days=31)
+"""A program may be installed so long before the month after which its version is called."""
+
+
+def existsSince() -> datetime:
     """
-    @return: the begin of the month in which this version was released, as its number says.
+    @return: when this program cannot have been there yet, as its version says, which is called after a month.
     """
     year, month = uotp.__version__.split(".")[:2]
-    return datetime(2000 + int(year), int(month), 1, tzinfo=timezone.utc)
+    return datetime(2000 + int(year), int(month), 1, tzinfo=timezone.utc) - LEAD
 
 
 def judgeClock(found: Encounter, now: datetime, *, isSynchronized: bool | None) -> Finding:
@@ -35,8 +39,8 @@ def judgeClock(found: Encounter, now: datetime, *, isSynchronized: bool | None) 
     @return: the finding.
     """
     here = f"{now:%Y-%m-%d %H:%M:%S} UTC here"
-    if now < releasedAt():
-        return faulty(ExamStep.CLOCK, f"{here}, which is before this program was released", REMEDY)
+    if now < existsSince():
+        return faulty(ExamStep.CLOCK, f"{here}, when this program was not there yet", REMEDY)
     there = timeThere(found)
     isDateWrong = found.isWrongIn(Against.EXPIRED, Against.NOT_YET) is not None
     if there is not None:
