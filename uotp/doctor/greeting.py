@@ -10,6 +10,7 @@ from datetime import datetime
 from uotp.doctor.encounter import Encounter, HelloAnswer
 from uotp.doctor.findings import ExamStep, Finding, doubtful, faulty, notReached, well
 from uotp.telemetry import spelled
+from uotp.tls.inspection import OwnCertificate
 from uotp.wire import WireChoice
 
 NO_TRUST = "the server is not trusted"
@@ -70,13 +71,21 @@ def judgeCertificate(found: Encounter, now: datetime) -> Finding:
         return certificateRefused(found, found.refusesUs)
     if ours is None:
         return well(ExamStep.CERTIFICATE, "none is given, and the server wants none")
+    return shownCertificate(ours, now, isTaken=found.answer is HelloAnswer.WELCOME)
+
+
+def shownCertificate(ours: OwnCertificate, now: datetime, *, isTaken: bool) -> Finding:
+    """
+    @return: the finding on a certificate of ours that nobody has refused.
+    """
+    facts = f"{ours.subject}, issued by {ours.issuer}, until {ours.ends:%Y-%m-%d}"
+    if isTaken:
+        return well(ExamStep.CERTIFICATE, facts)
     if not ours.begins <= now <= ours.ends:
         word = "not valid yet" if now < ours.begins else f"expired on {ours.ends:%Y-%m-%d}"
         remedy = "have another one made on the server, or set the clock right"
         return faulty(ExamStep.CERTIFICATE, f"{ours.subject} is {word}", remedy)
-    facts = f"{ours.subject}, issued by {ours.issuer}, until {ours.ends:%Y-%m-%d}"
-    isTaken = found.answer is HelloAnswer.WELCOME
-    return well(ExamStep.CERTIFICATE, facts if isTaken else f"{facts}; the server has not said whether it takes it")
+    return well(ExamStep.CERTIFICATE, f"{facts}; the server has not said whether it takes it")
 
 
 def certificateRefused(found: Encounter, reason: str) -> Finding:

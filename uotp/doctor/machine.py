@@ -34,7 +34,7 @@ from uotp.net import (
     tcpPathStats,
     tuneTunnelSocket,
 )
-from uotp.net.policy import interfaceTo, markedRules
+from uotp.net.policy import interfaceTo, isTunnelInterface, markedRules
 from uotp.path import PathStats
 
 ARRIVAL_BYTES = 65536
@@ -192,11 +192,7 @@ class SystemMachine:
         interface = interfaceTo(address.host, mark)
         if interface is None or sys.platform != "linux":
             return None
-        folder = Path("/sys/class/net", interface)
-        isWireGuard = False
-        with suppress(OSError):
-            isWireGuard = "DEVTYPE=wireguard" in (folder / "uevent").read_text(encoding="utf-8", errors="replace")
-        isTunnel = isWireGuard or (folder / "tun_flags").exists()
+        isTunnel = isTunnelInterface(interface)
         return Way(interface, isTunnel, endpointsOf(interface) if isTunnel else None)
 
 

@@ -10,7 +10,14 @@ import struct
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-__all__ = ["interfaceTo", "markedRules"]
+try:
+    import fcntl
+except ImportError:  # Windows has none of all this
+    HAS_FCNTL = False
+else:
+    HAS_FCNTL = True
+
+__all__ = ["interfaceTo", "isTunnelInterface", "markedRules"]
 
 NLMSG_HEADER = struct.Struct("=IHHII")
 """Length, type, flags, sequence number and port of a message of netlink (linux/netlink.h)."""
@@ -30,6 +37,12 @@ NLMSG_DONE, NLMSG_ERROR = 3, 2
 RTA_DST, RTA_OIF, RTA_MARK = 1, 4, 16
 FRA_FWMARK = 10
 """Numbers of attributes."""
+
+SIOCGIFHWADDR = 0x8927
+"""Asks for the address and the type of an interface (linux/sockios.h)."""
+
+NO_HARDWARE = 0xFFFE
+"""ARPHRD_NONE of linux/if_arp.h."""
 
 ANSWER_BYTES = 65536
 """An answer of the kernel has room in so many bytes."""
@@ -62,6 +75,21 @@ def interfaceTo(host: str, mark: int | None = None) -> str | None:
     except (OSError, ValueError, AttributeError, struct.error):
         return None
     return None
+
+
+def isTunnelInterface(name: str) -> bool:
+    """
+    @param name: of an interface.
+    @return: whether it has no hardware under it, as that of a WireGuard or of a program with a TUN device.
+    """
+    if not HAS_FCNTL:
+        return False
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            told = fcntl.ioctl(probe.fileno(), SIOCGIFHWADDR, struct.pack("=16s24x", name.encode()[:15]))
+    except OSError:
+        return False
+    return int(struct.unpack_from("=H", told, 16)[0]) == NO_HARDWARE
 
 
 def markedRules() -> set[int] | None:
