@@ -9,12 +9,14 @@ import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 from bench.rig.programs import Program, RigError, until
 from tests.hostile.door import addresses
 from tests.hostile.house import MOST_ROOM, Certificates, House, countedPrograms
 from tests.hostile.orders import Report, Spoken
+from tests.hostile.places import placesOfMachine, takePlace
 from tests.integration.harness import ProgramTestCase, ourEnvironment, requireProcfs
 
 LONG = os.environ.get("UOTP_HOSTILE") == "long"
@@ -50,6 +52,8 @@ class HostileTestCase(ProgramTestCase):
     def setUp(self) -> None:
         requireProcfs()
         super().setUp()
+        place = takePlace(Path(gettempdir()), placesOfMachine())
+        self.addCleanup(place.close)
         self.failed: list[str] = []
 
     def startAny(self, name: str, command: list[str], environment: Mapping[str, str], spokenTo: bool) -> Program:  # noqa: FBT001 - see Starter
