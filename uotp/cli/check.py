@@ -9,6 +9,7 @@ import pkgutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from shlex import quote
 from typing import Any, ClassVar
 
 from twisted.python import usage
@@ -18,8 +19,9 @@ from uotp.cli.config.document import readDocument
 from uotp.cli.config.faults import FaultsError
 from uotp.cli.options import USAGE_EXIT_STATUS, GnuOptions, Option, printable
 from uotp.errors import ConfigurationError
+from uotp.server import serverCredentials
 from uotp.telemetry import Spelling, sayLast
-from uotp.tls import ClientCredentials, ServerCredentials
+from uotp.tls import ClientCredentials, Prepared, ServerCredentials
 
 ENDS = {"client": "uotp.cli.client:Options", "server": "uotp.cli.server:Options"}
 """The options of both ends."""
@@ -113,37 +115,46 @@ def findings(options: CommonOptions, end: str) -> Findings:
     known = {each.name for each in fields(options.settingsClass)}
     destination = (options["dst_address"], options["dst_port"])
     try:
-        options.settingsClass(
+        settings = options.settingsClass(
             **{options.destinationKey: destination},
             **{name: value for name, value in arguments.items() if name in known},
         )
-        if arguments["tls"] is not None:
-            readCredentials(end, destination[0], arguments, found)
+        credentials = credentialsOf(end, destination[0], settings, arguments)
+        if credentials is not None:
+            note(credentials.prepare(), found)
     except ConfigurationError as error:
         found.faults.append(str(error))
     return found
 
 
-def readCredentials(end: str, host: str, arguments: Mapping[str, Any], found: Findings) -> None:
+def credentialsOf(
+    end: str, host: str, settings: Any, arguments: Mapping[str, Any]
+) -> ClientCredentials | ServerCredentials | None:
     """
     Read the certificates and keys that options name.
 
     @param host: that a client dials.
+    @param settings: of the end.
     @param arguments: of the end's function in L{uotp.services}.
-    @param found: where to note what is out of date.
+    @return: what they lead to; L{None} where there are none.
     @raise ConfigurationError: when they cannot be used.
     """
-    choices = {"wire": arguments["wire"], "files": arguments["files"]}
-    credentials: ClientCredentials | ServerCredentials
-    if end == "client":
-        credentials = ClientCredentials(arguments["tls"], **choices)
-        credentials.creatorFor(host)
-    else:
-        credentials = ServerCredentials(arguments["tls"], **choices)
-    prepared = credentials.prepare()
-    if prepared.exposed is not None:
-        words = "the private key may be read by every user who can reach the file: chmod 600"
-        found.warnings.append(f"{words} {prepared.exposed}")
+    tls, files = arguments["tls"], arguments["files"]
+    if end == "server":
+        return serverCredentials(tls, settings, files=files, keepsContents=False)
+    if tls is None:
+        return None
+    credentials = ClientCredentials(tls, wire=settings.wire, files=files)
+    credentials.creatorFor(host)
+    return credentials
+
+
+def note(prepared: Prepared, found: Findings) -> None:
+    """
+    Note what is wrong with credentials that can be used.
+    """
+    for what, file in prepared.exposed:
+        found.warnings.append(f"the {what} may be read by every user who can reach the file: chmod 600 {quote(file)}")
     for what, reason in prepared.endings:
         isOver = reason.startswith(("expired on", "is not valid before"))
         (found.faults if isOver else found.warnings).append(f"{what} {reason}")

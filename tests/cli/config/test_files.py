@@ -22,9 +22,10 @@ from uotp.cli.introduction import commandLine
 from uotp.errors import ConfigurationError
 from uotp.telemetry import Logger
 from uotp.tls import CopiedFiles
-from uotp.tls.credentials import ClientCredentials, ClientTls
+from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials
 
 SERVER = 'target = "127.0.0.1:51820"\ncert = "pki/server.pem"\n'
+PIN = bytes(range(32))
 CLIENT = 'server = "vpn.example.com:8443"\n'
 
 
@@ -312,6 +313,26 @@ class InlineTests(ConfigurationTestCase):
             CLIENT + f'cert = "c.pem"\nkey = "k.pem"\ncafile = """{pem(self.authority.certificate).decode()}"""'
         )
         self.assertIsNotNone(self.credentials(options).ownPin)
+
+    def test_linesStandInATableOrAnArray(self) -> None:
+        """
+        The file of clients has a pin and a name on each line, and that of tokens a token.
+        """
+        issued = self.authority.issue("server")
+        pin, token = PIN.hex(), "a-token-of-somebody-0123456789"
+        text = f'{SERVER}key = "k"\ntoken-file = ["{token}"]\n[clients]\nalice = "{pin}"\n"bob" = "sha256//x"\n'
+        options = self.server(text)
+        files = options.serviceArguments()["files"]
+        self.assertEqual(files.read(options["clients"]), f"{pin} alice\nsha256//x bob\n".encode())
+        self.assertEqual(files.read(options["token-file"]), f"{token}\n".encode())
+        parts = f'cert = """{issued.certificatePem().decode()}"""\nkey = """{issued.keyPem().decode()}"""\n'
+        options = self.server(f'target = "x:1"\n{parts}[clients]\nalice = "{pin}"\n')
+        arguments = options.serviceArguments()
+        credentials = ServerCredentials(arguments["tls"], files=arguments["files"])
+        assert credentials._trusted.clients is not None
+        self.assertEqual(dict(credentials._trusted.clients.names), {PIN: "alice"})
+        self.assertIn("FILE:4: clients: ", self.refusals(server, SERVER + "[clients]\nalice = 5\n")[0])
+        self.assertIn("no end of a line", self.refusals(server, SERVER + '[clients]\nalice = "a\\nb"\n')[0])
 
     def test_textOfSeveralLinesIsNoNameOfAFile(self) -> None:
         said = "the name of a file is needed, in quotation marks, and there is text of several lines"

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import msgspec
@@ -33,10 +33,10 @@ class ValueFault(ValueError):
     """
     Tells in words why a value cannot be used.
 
-    @ivar element: which element of an array that concerns, or L{None}.
+    @ivar element: which element of an array or key of a table that concerns, or L{None}.
     """
 
-    def __init__(self, reason: str, element: int | None = None) -> None:
+    def __init__(self, reason: str, element: int | str | None = None) -> None:
         super().__init__(reason)
         self.element = element
 
@@ -94,8 +94,7 @@ def checked(row: Option | Flag, value: Any) -> Any:
     try:
         return msgspec.convert(value, typeOf(row))
     except msgspec.ValidationError as error:
-        place = _ELEMENT.search(str(error))
-        element = int(place[1]) if place and isinstance(value, list) else None
+        element = _wrongElement(row, value, str(error))
         if isinstance(value, (list, dict)) and len(value) > MOST_ELEMENTS:
             reason = f"there are {len(value)} elements, and {MOST_ELEMENTS} is the most"
         elif element is not None:
@@ -104,6 +103,17 @@ def checked(row: Option | Flag, value: Any) -> Any:
         else:
             reason = f"{needed(row)}, and {kindOf(value)}"
         raise ValueFault(reason, element) from error
+
+
+def _wrongElement(row: Option | Flag, value: Any, words: str) -> int | str | None:
+    """
+    @param words: what the library says of a value.
+    @return: which element of it cannot be used, if that is all that is wrong.
+    """
+    if isinstance(value, dict) and isinstance(row, Option) and row.inline is Inline.LINES:
+        return next((name for name, each in value.items() if not isinstance(each, str)), None)
+    place = _ELEMENT.search(words)
+    return int(place[1]) if place and isinstance(value, list) else None
 
 
 def wordOf(value: Scalar) -> str:
@@ -126,12 +136,14 @@ def inlineText(row: Option, value: Any) -> str | None:
     if isinstance(value, str):
         isText = value.lstrip().startswith(_BEGIN) if row.inline is Inline.PEM else "\n" in value
         return value if isText else None
-    lines = [f"{word} {name}" for name, word in value.items()] if isinstance(value, Mapping) else list(value)
-    for number, line in enumerate(lines):
+    lines: dict[int | str, str] = (
+        {name: f"{word} {name}" for name, word in value.items()} if isinstance(value, dict) else dict(enumerate(value))
+    )
+    for element, line in lines.items():
         if not line.isprintable():
             reason = "each line has letters that can be seen, and no end of a line in it"
-            raise ValueFault(reason, number if isinstance(value, Sequence) else None)
-    return "".join(f"{line}\n" for line in lines)
+            raise ValueFault(reason, element)
+    return "".join(f"{line}\n" for line in lines.values())
 
 
 def wordsIn(row: Option, value: Any, directory: str) -> Iterator[str]:
