@@ -418,6 +418,17 @@ class UdpBufferTests(SocketTestCase):
         self.onSystem("linux")
         self.assertEqual(self.optionsOf(FakeSocket(33, 32)), self.BOTH)
 
+    def test_whatSomebodyElseHasGivenIsNotMadeLess(self) -> None:
+        """
+        A service manager may be allowed what we are not, and asking again would have the limit hold.
+        """
+        self.onSystem("linux")
+        udpSocket = FakeSocket(33, 32)
+        udpSocket.given = 8 * 1024 * 1024
+        self.assertEqual(self.optionsOf(udpSocket), [])
+        udpSocket.given -= 2
+        self.assertEqual(self.optionsOf(udpSocket), self.BOTH)
+
     def test_elsewhereThePlainOptionsAreUsed(self) -> None:
         """
         The numbers of Linux mean something else there.

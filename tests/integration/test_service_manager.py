@@ -7,6 +7,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -21,7 +22,9 @@ from bench.rig.ports import LOOPBACK, freePort
 from bench.rig.programs import HANG_SECONDS, Program
 from tests.integration.correspondence import Address
 from tests.integration.harness import needed, ourCommand, ourEnvironment, runToEnd
+from tests.integration.hosts import writeProgram
 from tests.integration.rig import PLAIN, RigTestCase
+from tests.pages import printedBlocks
 from uotp.cli.systemd import systemd
 
 ACTIVATE = "systemd-socket-activate"
@@ -50,6 +53,75 @@ os.environ.update(LISTEN_FDS=count, LISTEN_PID=str(os.getpid()))
 os.execv(command[0], command)
 """
 """Does what systemd does with ReusePort=yes, which its own tool for trying it out cannot."""
+
+
+BLOCKS = (
+    "systemd-install",
+    "systemd-enable",
+    "systemd-warnings",
+    "systemd-networkmanager",
+    "systemd-networkd",
+    "systemd-sockets",
+    "systemd-logrotate",
+)
+"""Those of the page on systemd, in their order."""
+
+TOLD = """\
+systemd-sysusers
+systemctl daemon-reload
+chgrp -R uotp ETC/uotp
+systemctl enable --now uotp-server@home
+journalctl -p warning -u uotp-server@*
+systemctl daemon-reload
+systemctl enable --now uotp-server@home.socket
+"""
+"""What they tell programs of systemd to do."""
+
+MADE = {
+    "NetworkManager/dispatcher.d/50-uotp",
+    "logrotate.d/uotp",
+    "networkd-dispatcher/routable.d/50-uotp",
+    "systemd/system/uotp-client@.service",
+    "systemd/system/uotp-server@.service",
+    "systemd/system/uotp-server@.socket",
+    "sysusers.d/uotp.conf",
+}
+"""The files that they make in C{/etc}."""
+
+
+class PageTests(RigTestCase):
+    """
+    Do what the page on systemd says, on a host that is none.
+    """
+
+    def test_thePageMakesEachFileInItsPlace(self) -> None:
+        printed = printedBlocks()
+        if not printed:
+            needed("the pages are not here: run the tests in a checkout")
+        folder = Path(tempfile.mkdtemp(prefix="uotp-host-"))
+        self.addCleanup(shutil.rmtree, folder)
+        etc, told = folder / "etc", folder / "told"
+        for name in (*(os.path.dirname(each) for each in MADE), "uotp"):
+            (etc / name).mkdir(parents=True, exist_ok=True)
+        for name in ("systemctl", "systemd-sysusers", "journalctl", "chgrp"):
+            writeProgram(folder / name, f'echo "{name} $*" | sed "s/ $//" >>"{told}"\n')
+        uotp = shlex.join(ourCommand())
+        for name in BLOCKS:
+            text = printed[name].replace("/opt/uotp/bin/uotp", uotp).replace("/etc/", f"{etc}/")
+            environment = {**ourEnvironment(), "PATH": f"{folder}:{os.environ['PATH']}"}
+            done = runToEnd(["bash", "-e", "-c", text], environment=environment)
+            self.assertEqual((done.returncode, done.stderr), (0, ""), name)
+        self.assertEqual(told.read_text("utf-8"), TOLD.replace("ETC", str(etc)))
+        made = {str(file.relative_to(etc)) for file in etc.rglob("*") if file.is_file()}
+        self.assertEqual(made, MADE)
+        hooks = [etc / name for name in MADE if name.endswith("50-uotp")]
+        for hook in hooks:
+            self.assertTrue(os.access(hook, os.X_OK), hook)
+        shellcheck = shutil.which("shellcheck")
+        if shellcheck is None:
+            needed("shellcheck is not installed")
+        done = runToEnd([shellcheck, *map(str, hooks)])
+        self.assertEqual((done.returncode, done.stdout), (0, ""))
 
 
 class ServiceManagerTests(RigTestCase):

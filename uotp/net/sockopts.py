@@ -228,6 +228,8 @@ def enlargeUdpBuffers(udpSocket: socket.socket, wanted: int = UDP_BUFFER_BYTES) 
             with suppress(OSError):  # needs CAP_NET_ADMIN
                 udpSocket.setsockopt(socket.SOL_SOCKET, forced, wanted)
                 continue
+            if udpSocket.getsockopt(socket.SOL_SOCKET, plain) // 2 >= wanted:
+                continue  # somebody who may has given it so much, and asking would make it less
         with suppress(OSError):  # macOS refuses what is above its limit instead of giving less
             udpSocket.setsockopt(socket.SOL_SOCKET, plain, wanted)
     given = udpSocket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
