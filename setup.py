@@ -96,7 +96,8 @@ setup(
         "cffi>=1.17",
         "prometheus-client>=0.22",  # is loaded only with --metrics
         "segno>=1.6",  # QR codes, for `uotp cert --qr` alone
-        "msgspec>=0.19",  # for configuration files; the first with wheels for 3.13
+        "msgspec>=0.19",  # for configuration files, and reports; the first with wheels for 3.13
+        "rich>=13.7",  # tables of `uotp status` and `uotp top` alone; tried with 15.0
         'tomli>=2.0.1; python_version < "3.11"',  # newer ones have it in the standard library
     ],
     extras_require={"bench": BENCH, "test": TEST, "docs": DOCS, "dev": DEVELOPMENT},

@@ -8,9 +8,13 @@ sleep.  A wait that fails shows what all programs of the test have said.
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -62,12 +66,23 @@ def ourCommand(*words: str, module: str = MAIN) -> list[str]:
     return [sys.executable, "-m", module, *words]
 
 
+@functools.cache
+def runtimeDirectory() -> str:
+    """
+    @return: where programs of tests have their control sockets, and not where those of this machine have theirs.
+    """
+    folder = tempfile.mkdtemp(prefix="uotp-run-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
 def ourEnvironment() -> dict[str, str]:
     """
     @return: this process's environment, in which our package can be imported.
     """
     paths = [str(PROGRAM), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
+    ours = {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1", "RUNTIME_DIRECTORY": runtimeDirectory()}
+    return {**os.environ, **ours}
 
 
 def runToEnd(

@@ -10,11 +10,12 @@ import socket
 import stat
 import tempfile
 from pathlib import Path
+from unittest.mock import patch
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from uotp.monitoring import controlsocket
-from uotp.monitoring.controlsocket import ControlSocket, PathTaken, listenAt
+from uotp.monitoring.controlsocket import ControlSocket, PathTaken, listenAt, sweep
 
 
 class SocketTestCase(SynchronousTestCase):
@@ -133,20 +134,37 @@ class ControlSocketTests(SocketTestCase):
         """
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as left:
             left.bind(self.path)
-        requireStale = controlsocket._requireStale
+        requireStale = controlsocket.requireStale
         others: list[ControlSocket] = []
 
         def overtaken(path: str) -> None:
             requireStale(path)
-            self.patch(controlsocket, "_requireStale", requireStale)
+            self.patch(controlsocket, "requireStale", requireStale)
             others.append(self.listen())
 
-        self.patch(controlsocket, "_requireStale", overtaken)
+        self.patch(controlsocket, "requireStale", overtaken)
         self.assertRaises(PathTaken, listenAt, self.path)
         self.connect()
         accepted, _ = others[0].socket.accept()
         accepted.close()
         self.assertEqual(self.names(), ["server-8443.sock"])
+
+    def test_whatDeadProgramsHaveLeftIsSweptAway(self) -> None:
+        """
+        Nothing else is: neither what lives, nor another's, nor what is no socket.
+        """
+        living = self.listen()
+        for name in ("server-1.sock", "server-2.sock", "notes"):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as left:
+                left.bind(str(self.directory / name))
+        (self.directory / "file.sock").touch()
+        user = os.geteuid()
+        with patch.object(os, "geteuid", lambda: user + 1):
+            sweep(str(self.directory))
+        self.assertEqual(len(self.names()), 5)
+        sweep(str(self.directory))
+        self.assertEqual(self.names(), ["file.sock", "notes", "server-8443.sock"])
+        self.assertEqual(living.path, self.path)
 
     def test_itRemovesOnlyItsOwn(self) -> None:
         made = self.listen()

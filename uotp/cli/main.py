@@ -112,6 +112,26 @@ COMMANDS = {
         "sends datagrams through a server and a client in one process and verifies what comes back",
     ),
     "doctor": Command("uotp.cli.doctor:doctor", "uotp.cli.doctor:DoctorOptions", "finds out why nothing passes"),
+    "status": Command(
+        "uotp.cli.operate.commands:status",
+        "uotp.cli.operate.commands:StatusOptions",
+        "shows how the programs are that run here, and their sessions",
+    ),
+    "top": Command(
+        "uotp.cli.operate.commands:top",
+        "uotp.cli.operate.commands:TopOptions",
+        "shows the same again and again, with rates",
+    ),
+    "reload": Command(
+        "uotp.cli.operate.commands:reload",
+        "uotp.cli.operate.commands:ReloadOptions",
+        "has programs read their files again",
+    ),
+    "disconnect": Command(
+        "uotp.cli.operate.commands:disconnect",
+        "uotp.cli.operate.commands:DisconnectOptions",
+        "ends a session, or all of a client",
+    ),
     "systemd": Command(
         "uotp.cli.systemd:systemd", "uotp.cli.systemd:SystemdOptions", "prints units and hooks for this machine"
     ),

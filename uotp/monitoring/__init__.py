@@ -5,8 +5,25 @@ What an operator sees of a program that runs: its report, and how that is shown.
 from __future__ import annotations
 
 from uotp.monitoring.control import ControlService
-from uotp.monitoring.controlplace import ControlPlace, usualDirectory
-from uotp.monitoring.report import Report, Reporter, SessionReport, Traffic, TunnelReport
+from uotp.monitoring.controlplace import ControlPlace, foundSockets, usualDirectory
+from uotp.monitoring.controlwire import (
+    ASK_DISCONNECT,
+    ASK_RELOAD,
+    ASK_REPORT,
+    CONTROL_VERSION,
+    LEAST_NAME_LENGTH,
+    ControlRequest,
+    encodeRequest,
+)
+from uotp.monitoring.report import (
+    CertificateReport,
+    Report,
+    Reporter,
+    SessionReport,
+    Traffic,
+    TunnelReport,
+    WorkerReport,
+)
 from uotp.monitoring.reporting import (
     MOST_TUNNELS,
     Ended,
@@ -17,8 +34,15 @@ from uotp.monitoring.reporting import (
 from uotp.monitoring.seen import certificatesOf, dropsOf, lowered, placeWords, sessionReport, tunnelReport
 
 __all__ = [
+    "ASK_DISCONNECT",
+    "ASK_RELOAD",
+    "ASK_REPORT",
+    "CONTROL_VERSION",
+    "LEAST_NAME_LENGTH",
     "MOST_TUNNELS",
+    "CertificateReport",
     "ControlPlace",
+    "ControlRequest",
     "ControlService",
     "Ended",
     "ProcessReporter",
@@ -28,8 +52,11 @@ __all__ = [
     "SessionSums",
     "Traffic",
     "TunnelReport",
+    "WorkerReport",
     "certificatesOf",
     "dropsOf",
+    "encodeRequest",
+    "foundSockets",
     "lowered",
     "placeWords",
     "reloaded",

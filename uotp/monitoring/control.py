@@ -21,7 +21,7 @@ from zope.interface import implementer
 from uotp.errors import ConfigurationError, StartError
 from uotp.monitoring.controlplace import ControlPlace
 from uotp.monitoring.controlport import ControlPort, ReportingProtocol
-from uotp.monitoring.controlsocket import ControlSocket, PathTaken, listenAt
+from uotp.monitoring.controlsocket import ControlSocket, PathTaken, listenAt, sweep
 from uotp.monitoring.controlwire import (
     ASK_DISCONNECT,
     ASK_RELOAD,
@@ -259,6 +259,7 @@ class ControlService(Service):
             names = [f"{self._end}-{port}.sock", f"{self._end}-{port}-{os.getpid()}.sock"]
         try:
             makeDirectory(directory)
+            sweep(directory)
             self._socket = listenAtFirst([f"{directory}/{name}" for name in names], place.owner)
         except OSError as error:
             self._log.info(

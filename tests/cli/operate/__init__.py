@@ -1,0 +1,3 @@
+"""
+Tests of the commands for programs that run.
+"""

@@ -1,0 +1,328 @@
+"""
+C{uotp status}, C{top}, C{reload} and C{disconnect}: their options, what they print, and their exit status.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from twisted.python import usage
+
+from uotp.cli.operate.asking import (
+    RELOAD_SECONDS,
+    AskError,
+    NobodyThere,
+    NotPermitted,
+    Program,
+    askProgram,
+    reportOf,
+)
+from uotp.cli.options import Flag, GnuOptions, Option, printable
+from uotp.cli.parsers import absolutePath, parseSecondsFrom
+from uotp.monitoring import (
+    ASK_DISCONNECT,
+    ASK_RELOAD,
+    ASK_REPORT,
+    LEAST_NAME_LENGTH,
+    ControlRequest,
+    foundSockets,
+)
+from uotp.telemetry import sayLast
+
+FAILED = 1
+"""The exit status when a program has not done what it was asked, or there is none."""
+
+LEAST_INTERVAL_SECONDS = 0.2
+"""A program gives the same report for almost a second, so that less shows nothing more."""
+
+SOCKET = Option(
+    "socket", "s", "control socket of one program; otherwise all in the usual directories are asked", absolutePath
+)
+"""The option of all these commands."""
+
+
+class OperateOptions(GnuOptions):
+    """
+    Holds what these commands have in common.
+
+    @ivar word: the argument; empty without one.
+    """
+
+    neighbours = ("uotp.cli.server:Options", "uotp.cli.client:Options")
+    positionals: ClassVar[str] = "[NAME]"
+    rows: ClassVar[tuple[Option | Flag, ...]] = (SOCKET,)
+    needsWord: ClassVar[bool] = False
+    word = ""
+
+    def parseArgs(self, *words: Any) -> None:
+        """
+        Take the argument.
+
+        @raise usage.UsageError: when there is another number of them.
+        """
+        if len(words) > 1 or (self.needsWord and not words):
+            reason = f"{'one' if self.needsWord else 'at most one'} argument is needed, and there are {len(words)}"
+            raise usage.UsageError(reason)
+        self.word = words[0] if words else ""
+
+    def postOptions(self) -> None:
+        """
+        Turn words into values.
+
+        @raise usage.UsageError: for a value or a combination that cannot be used.
+        """
+        super().postOptions()
+        if self["socket"] and self.word and not self.needsWord:
+            reason = f"--socket and the name {self.word} exclude each other"
+            raise usage.UsageError(reason)
+
+    @property
+    def programName(self) -> str:
+        """
+        Which program is asked; empty for all.
+        """
+        return "" if self.needsWord else self.word
+
+
+class StatusOptions(OperateOptions):
+    """
+    Holds the options of C{uotp status}.
+    """
+
+    commandName: ClassVar[str] = "uotp status"
+    longdesc = (
+        "Shows how the programs are that run here, and their sessions: all of them, or the one that is named as "
+        "its control socket is (server-8443), by its end (server) or its port (8443)."
+    )
+    rows = (SOCKET, Flag("json", "j", "print each program's report as one line of JSON"))
+
+
+class TopOptions(OperateOptions):
+    """
+    Holds the options of C{uotp top}.
+    """
+
+    commandName: ClassVar[str] = "uotp top"
+    longdesc = (
+        "Shows how programs are again and again, with the rates of their sessions.  `s` or the arrows sort by "
+        "something else, `q` quits."
+    )
+    rows = (
+        SOCKET,
+        Option(
+            "interval",
+            "i",
+            "time from one look to the next",
+            parseSecondsFrom(LEAST_INTERVAL_SECONDS),
+            default="2s",
+        ),
+    )
+
+
+class ReloadOptions(OperateOptions):
+    """
+    Holds the options of C{uotp reload}.
+    """
+
+    commandName: ClassVar[str] = "uotp reload"
+    longdesc = (
+        "Has programs read their files again, as SIGHUP does, and says whether they use them.  The exit status is 0 "
+        "only if all do."
+    )
+
+
+class DisconnectOptions(OperateOptions):
+    """
+    Holds the options of C{uotp disconnect}.
+    """
+
+    commandName: ClassVar[str] = "uotp disconnect"
+    positionals: ClassVar[str] = "SESSION|CLIENT"
+    needsWord = True
+    longdesc = (
+        "Ends sessions: the one whose id begins so, as the log and `uotp status` show it, or all of a client by its "
+        "name.  Its client dials again, and begins a new session, unless it is revoked."
+    )
+
+    def postOptions(self) -> None:
+        """
+        Turn words into values.
+
+        @raise usage.UsageError: for a name that is too short.
+        """
+        super().postOptions()
+        if len(self.word) < LEAST_NAME_LENGTH:
+            reason = (
+                f"{printable(self.word) or 'nothing'} is too short: at least {LEAST_NAME_LENGTH} letters are needed"
+            )
+            raise usage.UsageError(reason)
+
+
+def programsFor(options: OperateOptions, environment: Mapping[str, str]) -> list[Program]:
+    """
+    @return: the programs that are to be asked, as far as their sockets are there.
+    """
+    if options["socket"] is not None:
+        return [Program(options["socket"])]
+    found = [Program(path) for path in foundSockets(environment)]
+    name = options.programName
+    return [program for program in found if program.isMeant(name)] if name else found
+
+
+def askEach(
+    options: OperateOptions, act: Callable[[Program], bool], environment: Mapping[str, str] | None = None
+) -> int:
+    """
+    Do something with each program.
+
+    @param act: does it; returns whether it has done something; raises L{AskError}.
+    @return: the exit status: 0 when one has, and none has failed.
+    """
+    done, failed, refused, gone = False, [], [], None
+    for program in programsFor(options, os.environ if environment is None else environment):
+        try:
+            done = act(program) or done
+        except NobodyThere as error:  # it was killed, and has left its socket
+            gone = error
+        except NotPermitted as error:
+            refused.append(error)
+        except AskError as error:
+            failed.append(error)
+    # What others run is of no concern to whom something of his own was shown.
+    troubles = [*failed, *([] if done else refused)]
+    if not done and not troubles:
+        isSaid = options["socket"] is not None
+        troubles = [gone if isSaid and gone is not None else AskError(nobodyWords(options))]
+    for trouble in troubles:
+        say(options, str(trouble))
+    return FAILED if troubles else 0
+
+
+def nobodyWords(options: OperateOptions) -> str:
+    """
+    @return: that there is no program, and what may be the reason.
+    """
+    which = f" that {printable(options.programName)} means" if options.programName else ""
+    return f"no program{which} runs here that can be asked: --socket says where its socket is (its --control)"
+
+
+def say(options: GnuOptions, words: str) -> None:
+    """
+    Say something on standard error.
+    """
+    sayLast(sys.stderr, f"{options.commandName}: {words}\n")
+
+
+def status(argv: Sequence[str]) -> int:
+    """
+    Run C{uotp status}.
+
+    @param argv: the words after C{status}.
+    @return: the exit status.
+    @raise SystemExit: with status 2 when the words cannot be used, with 0 after C{--help}.
+    """
+    options = StatusOptions()
+    options.parseOptions(argv)
+    show = _printJson if options["json"] else _tablePrinter()
+
+    def act(program: Program) -> bool:
+        show(program, askProgram(program, ControlRequest(ASK_REPORT)))
+        return True
+
+    return askEach(options, act)
+
+
+def _printJson(_: Program, answer: Mapping[str, Any]) -> None:
+    sys.stdout.write(f"{json.dumps(answer.get('report'))}\n")
+
+
+def _tablePrinter() -> Callable[[Program, Mapping[str, Any]], None]:
+    """
+    @return: prints a report as tables, with an empty line between two.
+    """
+    from uotp.cli.operate.tables import consoleFor, glance, sessionTable  # noqa: PLC0415 - rich is of no use to JSON
+
+    console = consoleFor(sys.stdout)
+    shown: list[Program] = []
+
+    def show(program: Program, answer: Mapping[str, Any]) -> None:
+        report = reportOf(program, answer)
+        if shown:
+            console.print()
+        shown.append(program)
+        console.print(glance(report, program.name))
+        if report.sessions:
+            console.print()
+            console.print(sessionTable(report.sessions, console.width))
+            hidden = report.sessionsOpen - len(report.sessions)
+            if hidden > 0:
+                console.print(f"and {hidden} more")
+
+    return show
+
+
+def top(argv: Sequence[str]) -> int:
+    """
+    Run C{uotp top}.
+
+    @return: the exit status.
+    @raise SystemExit: see L{status}.
+    """
+    options = TopOptions()
+    options.parseOptions(argv)
+    if not sys.stdout.isatty():
+        say(options, "a terminal is needed: uotp status prints the same once")
+        return FAILED
+    from uotp.cli.operate.tables import consoleFor  # noqa: PLC0415 - other commands do not need it
+    from uotp.cli.operate.top import runTop  # noqa: PLC0415 - as before
+
+    runTop(lambda: programsFor(options, os.environ), askProgram, consoleFor(sys.stdout), options["interval"])
+    return 0
+
+
+def reload(argv: Sequence[str]) -> int:
+    """
+    Run C{uotp reload}.
+
+    @return: the exit status.
+    @raise SystemExit: see L{status}.
+    """
+    options = ReloadOptions()
+    options.parseOptions(argv)
+
+    def act(program: Program) -> bool:
+        askProgram(program, ControlRequest(ASK_RELOAD), RELOAD_SECONDS)
+        sys.stdout.write(f"{program.name}: reloaded\n")
+        return True
+
+    return askEach(options, act)
+
+
+def disconnect(argv: Sequence[str]) -> int:
+    """
+    Run C{uotp disconnect}.
+
+    @return: the exit status: 1 when nothing was ended.
+    @raise SystemExit: see L{status}.
+    """
+    options = DisconnectOptions()
+    options.parseOptions(argv)
+    counts: list[int] = []
+
+    def act(program: Program) -> bool:
+        ended = int(askProgram(program, ControlRequest(ASK_DISCONNECT, options.word))["ended"])
+        counts.append(ended)
+        if ended:
+            words = "1 session" if ended == 1 else f"{ended} sessions"
+            sys.stdout.write(f"{program.name}: {words} ended; a client that is not revoked dials again\n")
+        return True
+
+    result = askEach(options, act)
+    if counts and not any(counts):
+        say(options, f"no session is called {printable(options.word)}, and no client")
+        return FAILED
+    return result
