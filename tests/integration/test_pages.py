@@ -257,14 +257,17 @@ class WireGuardTests(WireGuardTestCase):
     def test_markedConnectionsGoPastTheVpn(self) -> None:
         """
         With the mark that WireGuard has, the tunnel's connections keep out of it, also
-        those that are made when the default route is up.
+        those that are made when the default route is up.  A file says it as well as a command line.
         """
         self.client.start("client", self.blocks["marked-client"], LISTENING)
         self.raiseWireGuard(self.client, self.blocks["wireguard-client"])
         self.assertTheWorldIsBehindTheVpn()
         self.client.run("kill $(ss -Hulnp 'sport = 8911' | sed 's/.*pid=\\([0-9]*\\).*/\\1/')")
         self.client.run("for _ in $(seq 200); do ss -Huln | grep -q :8911 || exit 0; sleep 0.1; done; exit 1")
-        self.client.start("second client", self.blocks["marked-client"], LISTENING)
+        file = self.client.folder / "home.toml"
+        file.write_text((self.client.folder / "laptop.uotp").read_text() + self.blocks["wireguard-toml"])
+        file.chmod(0o600)
+        self.client.start("second client", "uotp-client home.toml", LISTENING)
         self.assertTheWorldIsBehindTheVpn()
 
     def test_aStaticRouteLeadsPastTheVpn(self) -> None:
@@ -290,7 +293,6 @@ class ExamplesTests(ProgramTestCase):
             ("wireguard-server", "wireguard/server.conf"),
             ("wireguard-client", "wireguard/client.conf"),
             ("wireguard-masquerade", "wireguard/wg0.nft"),
-            ("systemd-client", "systemd/uotp-client.service"),
         ):
             self.assertEqual(blocks[name], (EXAMPLES / file).read_text("utf-8"), name)
 
@@ -328,6 +330,9 @@ class ExamplesTests(ProgramTestCase):
             needed("examples/ is not here: run the tests in a checkout")
         folder = Path(tempfile.mkdtemp(prefix="uotp-units-"))
         self.addCleanup(shutil.rmtree, folder)
+        added = folder / "uotp-client.service.d"
+        added.mkdir()
+        (added / "wireguard.conf").write_text(blocksHere()["wireguard-boot"])
         for unit in (EXAMPLES / "systemd").iterdir():
             for program in ("uotp-client", "uotp-server"):
                 writeProgram(folder / program, "exit 0\n")
