@@ -197,6 +197,8 @@ class AddTests(CertTestCase):
         self.assertIn("  laptop.pem  laptop.key\n", said)
         self.assertIn("Copy both and ca.pem to the client", said)
         self.assertIn("\n  uotp-client -c laptop.pem -k laptop.key -C ca.pem vpn.test 8443\n", said)
+        pin = next(each["pin"] for each in json.loads(self.run_("list", "--json")) if each["name"] == "laptop")
+        self.assertIn(f"\n  {pin} laptop\n", said)
         self.assertNotIn(LABEL, said)
         self.assertEqual(self.states()[-1], ("laptop", "valid"))
 

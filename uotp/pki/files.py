@@ -71,7 +71,7 @@ def writeNew(directory: str, contents: Mapping[str, Content]) -> None:
     except BaseException as error:
         _remove(made)
         if isinstance(error, OSError):
-            raise _cannotWrite(error, directory) from error
+            raise _cannotWrite(error, made[-1] if made else directory) from error
         raise
 
 

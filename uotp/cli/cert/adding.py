@@ -82,7 +82,7 @@ def add(options: AddOptions) -> str:
     (name,) = options["words"]
     wish = Wish(options.validity, server=options["bundle"], isForced=bool(options["force"]))
     granted = withAuthority(options, Issuer).addClient(name, wish)
-    return f"{describeClient(options, granted)}\n{nextForClient(options, granted)}"
+    return f"{describeClient(options, granted)}\n{nextForClient(options, granted)}{codeOf(options, granted.bundle)}"
 
 
 def bundle(options: BundleOptions) -> str:
@@ -107,7 +107,6 @@ def describeClient(options: PkiOptions, granted: Granted) -> str:
     return (
         f"Made in {options['pki']}, valid until {granted.certificate.not_valid_after_utc:%Y-%m-%d}:\n"
         f"  {'  '.join(files)}\n"
-        f"Pin (SHA-256 of the client's public key): {publicKeyPin(granted.certificate).hex()}\n"
     )
 
 
@@ -118,13 +117,22 @@ def nextForClient(options: PkiOptions, granted: Granted) -> str:
     name = granted.name
     if granted.bundle is not None:
         warnOfName(options, options["bundle"])
-        return nextForBundle(options, name) + codeOf(options, granted.bundle)
+        return nextForBundle(options, name) + lineOfClient(granted)
     hosts = hostsOfServer(options.files)
     address = serverAddress(hosts) if hosts else "HOST"
     command = shlex.join(
         ["uotp-client", "-c", f"{name}.pem", "-k", f"{name}.key", "-C", "ca.pem", address, SERVER_PORT]
     )
-    return f"Copy both and ca.pem to the client, the key by a secret way (scp), and run there:\n\n  {command}\n"
+    said = f"Copy both and ca.pem to the client, the key by a secret way (scp), and run there:\n\n  {command}\n"
+    return said + lineOfClient(granted)
+
+
+def lineOfClient(granted: Granted) -> str:
+    """
+    @return: what the user is told to do where the server has a list of its clients.
+    """
+    pin = publicKeyPin(granted.certificate).hex()
+    return f"\nIf the server has a list of its clients (--clients), put this line into it:\n\n  {pin} {granted.name}\n"
 
 
 def nextForBundle(options: PkiOptions, name: str) -> str:
@@ -156,8 +164,8 @@ def warnOfName(options: PkiOptions, server: str) -> None:
         )
 
 
-def codeOf(options: PkiOptions, data: bytes) -> str:
+def codeOf(options: PkiOptions, data: bytes | None) -> str:
     """
     @return: the QR code of a client's one file, if it was asked for and there is room for it.
     """
-    return f"\n{showCode(data, sys.stdout)}" if options["qr"] else ""
+    return f"\n{showCode(data, sys.stdout)}" if options["qr"] and data is not None else ""

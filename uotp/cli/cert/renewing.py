@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from twisted.python import usage
 
-from uotp.cli.cert.adding import codeOf, describeClient, nextForBundle, warnOfName
+from uotp.cli.cert.adding import codeOf, describeClient, lineOfClient, nextForBundle, warnOfName
 from uotp.cli.cert.shared import (
     BUNDLE_ROWS,
     DAYS_ROW,
@@ -106,16 +106,17 @@ def _serverWords(options: RenewOptions, granted: Granted) -> str:
 def _clientWords(options: RenewOptions, granted: Granted) -> str:
     name = granted.name
     revoked = _REVOKED if granted.revoked else ""
+    line = lineOfClient(granted) if options["new-key"] else ""
     if granted.bundle is not None:
         warnOfName(options, options["bundle"])
-        said = f"{describeClient(options, granted)}\n{nextForBundle(options, name)}{revoked}"
+        said = f"{describeClient(options, granted)}\n{nextForBundle(options, name)}{line}{revoked}"
         return said + codeOf(options, granted.bundle)
     files = f"{name}.pem and {name}.key" if options["new-key"] else f"{name}.pem"
     return (
         f"Made in {options['pki']}, valid until {granted.certificate.not_valid_after_utc:%Y-%m-%d}: {files}\n\n"
         f"Copy {files} to the client, which takes it up at SIGHUP.  Where it runs {name}.uotp, make that\n"
-        f"anew: {commandIn(options, f'bundle {name} HOST --force')}\n{revoked}"
+        f"anew: {commandIn(options, f'bundle {name} HOST --force')}\n{line}{revoked}"
     )
 
 
-_REVOKED = "The old certificate is revoked: the server refuses it as soon as it has the new crl.pem.\n"
+_REVOKED = "\nThe old certificate is revoked: the server refuses it as soon as it has the new crl.pem.\n"
