@@ -120,7 +120,14 @@ class FakeCredentials:
     def prepare(self) -> Any:
         if self.trouble is not None:
             raise ConfigurationError(self.trouble)
-        return SimpleNamespace(contents={"key.pem": b"new"})
+        return SimpleNamespace(contents={"key.pem": b"new"}, isInUse=False)
+
+    def stamp(self) -> object:
+        """
+        Nothing changes.
+        """
+
+    stampRead = None
 
     def adopt(self, prepared: Any) -> None:
         self.adopted = prepared.contents["key.pem"].decode("ascii")

@@ -18,7 +18,7 @@ from tests.doubles.credentialfiles import CountingFiles
 from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase, meet
 from uotp.errors import ConfigurationError
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls
-from uotp.tls.files import SIZE_LIMIT, CopiedFiles
+from uotp.tls.files import SIZE_LIMIT, CopiedFiles, FilesReadOnce
 from uotp.tls.pins import publicKeyPin
 
 RENEWED = TRUSTED.issue("good.test")
@@ -295,3 +295,63 @@ class WhoWarnsTests(RenewalTestCase):
             worker.warnOfDates,
         ):
             self.assertEqual(self.said(act), [])
+
+
+class StampTests(RenewalTestCase):
+    """
+    Look whether files have changed.
+    """
+
+    def test_aFileThatChangesIsAnotherOne(self) -> None:
+        """
+        By what it holds, by its place, by a link that leads elsewhere, and by permissions; until it is read.
+        """
+        other = self.path(GOOD.certificatePem())
+        link = self.mktemp()
+        os.symlink(os.path.abspath(self.cert), link)
+        credentials = ServerCredentials(ServerTls(link, self.key, self.cas), now=lambda: NOW)
+
+        def relink() -> None:
+            os.unlink(link)
+            os.symlink(os.path.abspath(other), link)
+
+        for change in (
+            self.renew,
+            lambda: os.replace(self.path(RENEWED.keyPem()), self.key),
+            lambda: os.chmod(self.cas, 0o640),
+            lambda: self.renew(GOOD),
+            relink,
+        ):
+            before = credentials.stamp()
+            self.assertEqual(before, credentials.stampRead)
+            change()
+            self.assertNotEqual(credentials.stamp(), before)
+            credentials.reload()
+
+    def test_whatCouldNotBeUsedWasReadAllTheSame(self) -> None:
+        """
+        So it is not tried again before it changes again.
+        """
+        Path(self.key).write_bytes(RENEWED.keyPem())
+        self.assertRaises(ConfigurationError, self.parent.prepare)
+        self.assertEqual(self.parent.stamp(), self.parent.stampRead)
+        Path(self.cert).unlink()
+        self.assertNotEqual(self.parent.stamp(), self.parent.stampRead)
+        self.assertRaises(ConfigurationError, self.parent.prepare)
+        self.assertEqual(self.parent.stamp(), self.parent.stampRead)
+
+    def test_whatSaysTheSameIsInUse(self) -> None:
+        os.utime(self.cert)
+        self.assertNotEqual(self.parent.stamp(), self.parent.stampRead)
+        self.assertTrue(self.parent.prepare().isInUse)
+        self.renew()
+        self.assertFalse(self.parent.prepare().isInUse)
+
+    def test_whatChangesWhileItIsReadIsReadAgain(self) -> None:
+        """
+        What was seen of it is from before.
+        """
+        files = CountingFiles()
+        reading = FilesReadOnce(files)
+        self.assertEqual(reading.read("a"), b"1")
+        self.assertNotEqual(reading.stamps, {"a": files.stamp("a")})

@@ -281,6 +281,16 @@ class ClientService(ClientFront):
         finally:
             self.pathMayHaveChanged(keyChanged=self.ownPin() != before)
 
+    def takeUp(self) -> Deferred[bool] | bool:
+        """
+        See L{uotp.tunnel.TunnelService}.  The path is as it was.
+        """
+        before = self.ownPin()
+        isNew = super().takeUp()
+        if self.ownPin() != before:
+            self._sessions.keyChanged()
+        return isNew
+
     def pathMayHaveChanged(self, *, keyChanged: bool) -> None:
         """
         Forget what was learned of the path, look the server's name up again, and find out whether the

@@ -18,6 +18,7 @@ from uotp.errors import ConfigurationError, PeerError, StartError
 from uotp.net import GivenSockets, Host, Semantics, SharedResolver, checkCongestion
 from uotp.process import Lateness, Memory, PeriodicCalls, Turns
 from uotp.telemetry import Drops, Logger, RateLimit, spelled
+from uotp.tunnel.filewatch import FILES_LOOK_SECONDS, FileWatch
 from uotp.tunnel.live import STALL_CHECK_SECONDS, LiveTunnels
 from uotp.tunnel.settings import CommonSettings
 from uotp.tunnel.tunnel import Tunnel
@@ -241,6 +242,8 @@ class TunnelService(Service):
         self.periodicCalls.every(MINUTE, self.liveTunnels.tellPaths)
         if self._credentials is not None and self.speaks:
             self.periodicCalls.every(DATES_CHECK_SECONDS, self._credentials.warnOfDates)
+            watch = FileWatch(self._credentials, self.takeUp, self._countTakeUp)
+            self.periodicCalls.every(FILES_LOOK_SECONDS, watch.look)
         for each in self._companions:
             each.startService()
 
@@ -331,6 +334,22 @@ class TunnelService(Service):
             raise
         self.renew(prepared)
         self.reloads[RELOADED] += 1
+
+    def takeUp(self) -> Deferred[bool] | bool:
+        """
+        Files have changed: use what they say, if that is anything new.
+
+        @return: whether it is, maybe later.
+        @raise ConfigurationError: when they cannot be used; the old stay in use.
+        """
+        prepared = self.prepare()
+        if prepared is None or prepared.isInUse:
+            return False
+        self.renew(prepared)
+        return True
+
+    def _countTakeUp(self, isTaken: bool) -> None:  # noqa: FBT001 - it is told by position
+        self.reloads[RELOADED if isTaken else NOT_RELOADED] += 1
 
     def countReload(self, reading: Deferred[None]) -> Deferred[None]:
         """

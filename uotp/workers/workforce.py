@@ -57,7 +57,7 @@ class WorkFiles(Protocol):
         """
         Read them again, and do not use them yet.
 
-        @return: what has C{contents}, too.
+        @return: what has C{contents}, too, and knows whether that C{isInUse}.
         @raise ConfigurationError: when they cannot be used.
         """
 
@@ -202,15 +202,27 @@ class Workforce:
 
         @return: fires when all use them; fails with L{ConfigurationError} when one cannot.
         """
-        done: Deferred[None] = self._reloading.run(self._reload)
+        done: Deferred[bool] = self._reloading.run(self._reload)
+        return done.addCallback(lambda _: None)
+
+    def takeUp(self) -> Deferred[bool]:
+        """
+        Files have changed: have all workers use what they say, if that is anything new, or none.
+
+        @return: fires when all use it, and tells whether it is; fails with L{ConfigurationError} when one cannot.
+        """
+        done: Deferred[bool] = self._reloading.run(self._reload, onlyNew=True)
         return done
 
-    def _reload(self) -> Deferred[None]:
+    def _reload(self, *, onlyNew: bool = False) -> Deferred[bool]:
         files = self._files
         if files is None:
-            return succeed(None)
+            return succeed(False)
         prepared = files.prepare()
-        return self._renewals.renew(dict(prepared.contents), self._supervisor.numbers, lambda: files.adopt(prepared))
+        if onlyNew and prepared.isInUse:
+            return succeed(False)
+        done = self._renewals.renew(dict(prepared.contents), self._supervisor.numbers, lambda: files.adopt(prepared))
+        return done.addCallback(lambda _: True)
 
     def disconnect(self, session: str) -> Deferred[int]:
         """

@@ -219,6 +219,12 @@ class ClientParent(ClientFront):
         super().stopService()
         return self.afterwards(stopped)
 
+    def takeUp(self) -> Deferred[bool]:
+        """
+        See L{uotp.tunnel.TunnelService}.
+        """
+        return self._workforce.takeUp()
+
     def reload(self) -> Deferred[None]:  # type: ignore[override]
         """
         Read the files again, and have all workers use them, or none.  In any case all find out what has

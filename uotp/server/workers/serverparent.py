@@ -158,6 +158,12 @@ class ServerParent(ServerFront):
         super().stopService()
         return self.afterwards(gatherResults([closed, stopped]))
 
+    def takeUp(self) -> Deferred[bool]:
+        """
+        See L{uotp.tunnel.TunnelService}.
+        """
+        return self._workforce.takeUp()
+
     def reload(self) -> Deferred[None]:  # type: ignore[override]
         """
         Read the files again, and have all workers use them, or none.

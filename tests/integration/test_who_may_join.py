@@ -1,0 +1,127 @@
+"""
+Who may join, with real programs: files that change are taken up by themselves, and whoever may not join any more
+is gone.
+"""
+
+from __future__ import annotations
+
+import base64
+import signal
+import socket
+import time
+
+from bench.rig.ports import LOOPBACK, freePort
+from tests.doubles.certificates import CLIENT, Issued, selfSigned
+from tests.integration.test_trust import GOOD, SECRET, TRUSTED, TrustTestCase
+from tests.integration.udpends import Flow
+from uotp.tls.pins import publicKeyPin
+
+TOKENS = "a token of 24 characters", "another one of 29 characters."
+
+GONE_SECONDS = 5.0
+"""A client that may not join any more is gone within so long, where machines are not slow."""
+
+SLOW = 4
+"""A machine may be so many times slower than usual."""
+
+CHANGED = "certificates, keys or lists have changed, and the new ones are used from now on"
+
+
+def pinOf(issued: Issued) -> str:
+    """
+    @return: the pin of its key.
+    """
+    return "sha256//" + base64.b64encode(publicKeyPin(issued.certificate)).decode("ascii")
+
+
+class WhoMayJoinTests(TrustTestCase):
+    """
+    Let two clients in, and shut one out while it runs.
+    """
+
+    def join(self, shown: dict[str, list[str]], *options: str) -> dict[str, Flow]:
+        """
+        @param shown: the options of each client, by its name.
+        @param options: those of the server.
+        @return: their flows, through which something has passed both ways.
+        """
+        address = (LOOPBACK, freePort(socket.SOCK_STREAM))
+        self.server = self.secureServer(self.write("server", GOOD), *options, listen=address)
+        self.listening(self.server)
+        usual = ["-C", self.trusted, "-n", "1", "-B", "0.2"]
+        self.clients = {name: self.startClient(address, *usual, *words) for name, words in shown.items()}
+        flows = {
+            name: Flow(self.udpEnd(), self.listening(client), self.udpTarget) for name, client in self.clients.items()
+        }
+        for flow in flows.values():
+            flow.both(b"before")
+        return flows
+
+    def assertOneIsOut(self, flows: dict[str, Flow], changed: float, words: str) -> None:
+        """
+        C{lost} carries nothing any more, and C{kept} has its source as before.
+
+        @param changed: when the files have changed, by the monotonic clock.
+        """
+        self.server.waitForLine(words)
+        self.assertLess(time.monotonic() - changed, SLOW * GONE_SECONDS)
+        self.server.waitForLine("its client may not join any more")
+        self.clients["lost"].waitForLine("refuse")
+        source = flows["kept"].source
+        flows["lost"].application.send(SECRET, flows["lost"].client)
+        flows["kept"].both(b"after")
+        self.assertEqual(flows["kept"].source, source)
+        self.assertNothingPassed()
+
+    def writeLines(self, name: str, *lines: str) -> str:
+        """
+        @return: a file with these lines, which is there at once.
+        """
+        path, new = self.folder / name, self.folder / f"{name}.new"
+        new.touch(mode=0o600)
+        new.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+        new.replace(path)
+        return str(path)
+
+    def test_aRevokedClientIsOutByItself(self) -> None:
+        """
+        With workers, of which each has the list.
+        """
+        shown = {name: TRUSTED.issue(usages=CLIENT, subject=name) for name in ("kept", "lost")}
+        crl = self.folder / "crl.pem"
+        crl.write_bytes(TRUSTED.revocationList())
+        options = ["-C", self.trusted, "--crl", str(crl), "--workers", "2"]
+        flows = self.join({name: ["-c", self.write(name, each)] for name, each in shown.items()}, *options)
+        crl.write_bytes(TRUSTED.revocationList(shown["lost"].certificate))
+        self.assertOneIsOut(flows, time.monotonic(), "its certificate has been revoked since it was let in")
+        self.server.waitForLine(CHANGED)
+
+    def test_aClientThatIsTakenOutOfTheListIsOut(self) -> None:
+        """
+        Without a CA, with certificates that nobody else has signed; the log has the names of the list.
+        """
+        shown = {name: selfSigned(name) for name in ("kept", "lost")}
+        listed = self.writeLines("clients", *(f"{pinOf(each)} {name} of Anna" for name, each in shown.items()))
+        options = ["--clients", listed]
+        flows = self.join({name: ["-c", self.write(name, each)] for name, each in shown.items()}, *options)
+        self.server.waitForLine(r"session \w+ opened from .* \(lost of Anna\)")
+        self.writeLines("clients", f"{pinOf(shown['kept'])} kept of Anna")
+        self.server.process.send_signal(signal.SIGHUP)
+        words = r"its key has been taken out of the list of clients \(its certificate: lost of Anna\)"
+        self.assertOneIsOut(flows, time.monotonic(), words)
+
+    def test_aTokenThatIsTakenOutLetsNobodyIn(self) -> None:
+        """
+        Clients show it in TLS, and have no certificates.  Nobody's log has it.
+        """
+        files = dict(zip(("kept", "lost"), TOKENS, strict=True))
+        tokens = self.writeLines("tokens", *TOKENS)
+        shown = {name: ["--token-file", self.writeLines(f"{name}.token", token)] for name, token in files.items()}
+        flows = self.join(shown, "--token-file", tokens, "-v", "debug")
+        self.writeLines("tokens", "# the other one is lost", TOKENS[0])
+        self.server.process.send_signal(signal.SIGHUP)
+        self.assertOneIsOut(flows, time.monotonic(), "its token has been taken out of the token file")
+        self.server.waitForLine("refused a connection from .*: wrong token")
+        for program in (self.server, *self.clients.values()):
+            for token in TOKENS:
+                self.assertNotIn(token, "".join(program.lines))

@@ -1,0 +1,130 @@
+"""
+Files that change while the program runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import LogLevel, capturedLogs, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+
+from uotp.errors import ConfigurationError
+from uotp.tunnel.filewatch import FileWatch
+
+
+class ChangingFiles:
+    """
+    Are the files of some credentials, by numbers.
+
+    @ivar there: the number of what is there now.
+    @ivar stampRead: the number of what was read last.
+    @ivar trouble: why it cannot be used.
+    @ivar isNew: whether it says anything new.
+    @ivar reads: the numbers of what was read.
+    """
+
+    def __init__(self) -> None:
+        self.there = self.stampRead = 0
+        self.trouble: str | None = None
+        self.isNew = True
+        self.reads: list[int] = []
+        self.later: Deferred[bool] | None = None
+
+    def stamp(self) -> int:
+        """
+        Look at it.
+        """
+        return self.there
+
+    def read(self) -> Deferred[bool] | bool:
+        """
+        Use it.
+        """
+        self.stampRead = self.there
+        self.reads.append(self.there)
+        if self.trouble is not None:
+            raise ConfigurationError(self.trouble)
+        return self.isNew if self.later is None else self.later
+
+
+class FileWatchTests(SynchronousTestCase):
+    """
+    Change files, and look.
+    """
+
+    def setUp(self) -> None:
+        self.files = ChangingFiles()
+        self.counted: list[bool] = []
+        credentials: Any = self.files
+        self.watch = FileWatch(credentials, self.files.read, self.counted.append)
+        capture = capturedLogs()
+        self.events: Sequence[dict[str, Any]] = capture.__enter__()
+        self.addCleanup(capture.__exit__, None, None, None)
+
+    def change(self, looks: int = 2) -> None:
+        """
+        Other files are there, and are looked at.
+        """
+        self.files.there += 1
+        for _ in range(looks):
+            self.watch.look()
+
+    def said(self) -> list[tuple[LogLevel, str]]:
+        return [(event["log_level"], formatEvent(event)) for event in self.events]
+
+    def test_whatDoesNotChangeIsNotRead(self) -> None:
+        for _ in range(5):
+            self.watch.look()
+        self.assertEqual((self.files.reads, self.counted, self.said()), ([], [], []))
+
+    def test_whatHasChangedIsReadWhenItIsSteady(self) -> None:
+        """
+        So not while somebody writes one file after the other.
+        """
+        for _ in range(3):
+            self.change(looks=1)
+        self.assertEqual(self.files.reads, [])
+        for _ in range(3):
+            self.watch.look()
+        self.assertEqual((self.files.reads, self.counted), ([3], [True]))
+        words = "certificates, keys or lists have changed, and the new ones are used from now on"
+        self.assertEqual(self.said(), [(LogLevel.info, words)])
+
+    def test_whatCannotBeUsedIsSaidOnceAndTriedAgainWhenItChanges(self) -> None:
+        self.files.trouble = "the key does not match"
+        for _ in range(2):
+            self.change(looks=5)
+        self.files.trouble = None
+        self.change()
+        words = "certificates, keys or lists have changed and cannot be used, so all old ones stay in use: the key does"
+        levels = [(level, text.startswith(words)) for level, text in self.said()]
+        self.assertEqual(levels, [(LogLevel.error, True), (LogLevel.error, True), (LogLevel.info, False)])
+        self.assertEqual((self.files.reads, self.counted), ([1, 2, 3], [False, False, True]))
+
+    def test_whatSaysTheSameIsNoNews(self) -> None:
+        """
+        Somebody has touched a file.
+        """
+        self.files.isNew = False
+        self.change(looks=5)
+        self.assertEqual((self.files.reads, self.counted, self.said()), ([1], [], []))
+
+    def test_whatWasReadMeanwhileIsNotReadAgain(self) -> None:
+        """
+        By SIGHUP, with whatever outcome.
+        """
+        self.files.there = self.files.stampRead = 7
+        self.watch.look()
+        self.watch.look()
+        self.assertEqual(self.files.reads, [])
+
+    def test_workersMayTakeTheirTime(self) -> None:
+        self.files.later = Deferred()
+        self.change(looks=5)
+        self.assertEqual((self.files.reads, self.counted), ([1], []))
+        self.files.later.errback(ConfigurationError("worker 1: it cannot"))
+        self.assertEqual(self.counted, [False])
+        self.assertIn("worker 1: it cannot", self.said()[0][1])
