@@ -174,7 +174,10 @@ class InitTests(CertTestCase):
         self.assertIn("NAME", self.run_("list"))
         self.assertIn("list is a command, which stands first", self.refused("--host", "a.test", "list", status=2))
         self.assertIn("did you mean `uotp cert list`?", self.refused("lits", status=2))
-        self.assertIn("did you mean `uotp cert renew`?", self.refused("renw", status=2))
+        for word, meant in (("renw", "renew"), ("rm", "revoke"), ("ls", "list"), ("new", "add"), ("export", "bundle")):
+            for words in ((word,), (word, "bob")):
+                self.assertIn(f"did you mean `uotp cert {meant}`?", self.refused(*words, status=2))
+        self.assertIn("write uotp cert --help", self.refused("help", status=2))
         self.assertEqual(os.listdir("list"), [])
         self.run_("./list")
         self.run_("init", "lits")

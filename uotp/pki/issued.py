@@ -246,6 +246,7 @@ def _certificateIn(path: str, authority: x509.Certificate) -> x509.Certificate |
         certificate = None if data is None else x509.load_pem_x509_certificate(data)
         if certificate is not None:
             certificate.verify_directly_issued_by(authority)
+            certificate.public_key()  # raises for a key that nothing here can do anything with
     except (ConfigurationError, ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
         return None
     return certificate

@@ -28,6 +28,18 @@ COMMANDS_OF_CERT: dict[str, tuple[type[GnuOptions], Callable[..., str]]] = {
 }
 """What may stand first: the options of each command, and what makes it and returns what the user is told."""
 
+OTHER_WORDS = {
+    **dict.fromkeys(("ls", "show", "status"), "list"),
+    **dict.fromkeys(("new", "issue"), "add"),
+    **dict.fromkeys(("rm", "remove", "delete", "del"), "revoke"),
+    "create": "init",
+    "export": "bundle",
+}
+"""What such commands are called by other programs."""
+
+SIMILAR = 0.7
+"""How similar a mistyped command is at least, by the measure of difflib."""
+
 
 def cert(argv: Sequence[str]) -> int:
     """
@@ -43,10 +55,12 @@ def cert(argv: Sequence[str]) -> int:
     words = list(argv)
     if words and words[0] in COMMANDS_OF_CERT:
         kind, run = COMMANDS_OF_CERT[words.pop(0)]  # type: ignore[assignment]  # each function takes its own options
+    elif words:
+        refuseMistyped(words)
     options = kind()
     options.parseOptions(words)
     if isinstance(options, CertOptions):
-        refuseMistyped(options, words)
+        refuseMisplaced(options, words)
     Spelling.spellings = {
         name: word for each, _ in COMMANDS_OF_CERT.values() for name, word in each.spellings().items()
     }
@@ -59,15 +73,30 @@ def cert(argv: Sequence[str]) -> int:
     return 0
 
 
-def refuseMistyped(options: CertOptions, words: Sequence[str]) -> None:
+def refuseMistyped(words: Sequence[str]) -> None:
     """
     @param words: all the words of the short form.
-    @raise SystemExit: when its directory is rather a command: one in the wrong place, or mistyped.
+    @raise SystemExit: when the first is rather a command that is mistyped, or called otherwise elsewhere.
+        With an option behind it, or if there is such a directory, it is one.
     """
-    word = next((word for word in words if options["directory"] == os.path.abspath(word)), "")
-    if word in COMMANDS_OF_CERT:
+    word = words[0]
+    if os.path.exists(word) or (len(words) > 1 and words[1].startswith("-")):
+        return
+    options = CertOptions()
+    similar = difflib.get_close_matches(word, COMMANDS_OF_CERT, 1, SIMILAR)
+    command = OTHER_WORDS.get(word, similar[0] if similar else None)
+    directory = f"for a directory of that name write uotp cert init {word}"
+    if command is not None:
+        options.refuse(f"there is no command {word}: did you mean `uotp cert {command}`?  Or {directory} (see --help)")
+    if word in options.synonyms:
+        options.refuse(f"there is no command {word}: write uotp cert --{word}, or {directory}")
+
+
+def refuseMisplaced(options: CertOptions, words: Sequence[str]) -> None:
+    """
+    @param words: all the words of the short form.
+    @raise SystemExit: when its directory is rather a command in the wrong place.
+    """
+    word = next((word for word in words if word in COMMANDS_OF_CERT), None)
+    if word is not None and options["directory"] == os.path.abspath(word):
         options.refuse(f"{word} is a command, which stands first; a directory of that name is ./{word} (see --help)")
-    similar = difflib.get_close_matches(word, COMMANDS_OF_CERT, 1, 0.7)
-    if similar and not options["host"] and not os.path.exists(word):
-        meant = f"did you mean `uotp cert {similar[0]}`? For a directory of that name write uotp cert init {word}"
-        options.refuse(f"there is no command {word}: {meant} (see --help)")
