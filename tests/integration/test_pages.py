@@ -222,6 +222,15 @@ class TutorialTests(WireGuardTestCase):
         self.raiseWireGuard(self.server, self.blocks["tutorial-wireguard-server"])
         self.raiseWireGuard(self.client, self.blocks["tutorial-wireguard-client"])
         self.ping(self.blocks["wireguard-ping"].strip())
+        # A WireGuard that answers its peers is well, though it does not answer a stranger.
+        examined = self.client.run(self.blocks["doctor-no-rate"])
+        self.assertEqual(
+            [line for line in examined.splitlines() if line.startswith(("fault", "warning"))], [], examined
+        )
+        self.assertIn("WireGuard answers to its peers alone", examined)
+        self.assertIn("issuer=CN", self.server.run(self.blocks["doctor-issuer"]).replace(" ", ""))
+        probed = self.client.run(self.blocks["doctor-probe"].strip() + " || echo status $?")
+        self.assertIn("status 18", probed)
 
 
 class WireGuardTests(WireGuardTestCase):
@@ -269,6 +278,12 @@ class WireGuardTests(WireGuardTestCase):
         file.chmod(0o600)
         self.client.start("second client", "uotp-client home.toml", LISTENING)
         self.assertTheWorldIsBehindTheVpn()
+        examined = self.client.run(self.blocks["doctor"].strip() + " --no-rate || echo status $?")
+        self.assertIn(f"leads through {self.client.wireGuard}, the VPN that uotp carries: it goes round", examined)
+        self.assertIn("status 24", examined)
+        marked = self.client.run(self.blocks["doctor"].strip() + " --no-rate --mark 0xca6c")
+        self.assertIn("by home, which is no VPN", marked)
+        self.assertIn("0xca6c can be set, and a rule names it", marked)
 
     def test_aStaticRouteLeadsPastTheVpn(self) -> None:
         self.client.run(self.blocks["static-route"])

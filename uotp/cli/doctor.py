@@ -37,6 +37,9 @@ MOST_PROBE_BYTES = 1400
 USUAL_SIZE = "1500"
 """What a packet of most networks has at most, so no datagram of a VPN is longer."""
 
+NEEDED = ("tls", "files", "listen", "timeout", "wire", "mark", "mss", "udpBuffer")
+"""What matters of the client's choices for the way to the server."""
+
 INTERRUPTED_EXIT_STATUS = 130
 """What a shell tells of a program that was interrupted."""
 
@@ -103,7 +106,7 @@ class DoctorOptions(ClientOptions):
             probe=self["probe"],
             largest=self["size"],
             rateSeconds=0.0 if self["no-rate"] else RATE_TEST_SECONDS,
-            **{name: chosen[name] for name in ("tls", "listen", "timeout", "wire", "mark", "mss", "udpBuffer")},
+            **{name: chosen[name] for name in NEEDED if name in chosen},
         )
 
 

@@ -78,7 +78,7 @@ class Examination:
         try:
             inspection = None
             if settings.tls is not None:
-                inspection = Inspection(settings.tls, settings.server[0], settings.wire, machine.now)
+                inspection = Inspection(settings.tls, settings.server[0], settings.wire, machine.now, settings.files)
         except ConfigurationError as error:
             yield faulty(ExamStep.TLS, str(error), "give files that belong together: `uotp cert` makes them")
             yield from (notReached(step, "the files of TLS cannot be used") for step in (*MET[1:], *TRIED))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from uotp.net import LOCALHOST, UDP_BUFFER_BYTES, Listen
-from uotp.tls import ClientTls
+from uotp.tls import DISK, ClientTls, CredentialFiles
 from uotp.wire import WireChoice
 
 PROBE = b"\0"
@@ -29,6 +29,7 @@ class DoctorSettings:
 
     @ivar server: host name or address, and port.
     @ivar tls: the choices of TLS; L{None} for plain TCP.
+    @ivar files: where the files of TLS are.
     @ivar listen: where the client listens on UDP, or will.
     @ivar timeout: seconds for each step.
     @ivar wire: which formats to offer.
@@ -42,6 +43,7 @@ class DoctorSettings:
 
     server: tuple[str, int]
     tls: ClientTls | None
+    files: CredentialFiles = DISK
     listen: Listen = (LOCALHOST, 8911)
     timeout: float = 4.0
     wire: WireChoice = WireChoice.AUTO

@@ -22,6 +22,7 @@ from OpenSSL.SSL import X509VerificationCodes as Codes
 from uotp.tls.alerts import WANTS_OTHER_PROTOCOL, alertOf, isAboutOurs
 from uotp.tls.credentials import ClientCredentials, ClientTls
 from uotp.tls.dates import utcNow
+from uotp.tls.files import DISK, CredentialFiles
 from uotp.tls.pem import quietly
 from uotp.tls.pins import publicKeyPin
 from uotp.tls.reasons import alternativeNames, isUnknown, nameText
@@ -283,18 +284,26 @@ class Inspection:
     Makes the connections of an examination.
     """
 
-    def __init__(self, choices: ClientTls, host: str, wire: WireChoice, now: Callable[[], datetime] = utcNow) -> None:
+    def __init__(
+        self,
+        choices: ClientTls,
+        host: str,
+        wire: WireChoice,
+        now: Callable[[], datetime] = utcNow,
+        files: CredentialFiles = DISK,
+    ) -> None:
         """
         @param choices: those of the client that is examined.
         @param host: what is dialled, a name or an address.
         @param wire: which formats to offer.
         @param now: the wall clock.
+        @param files: where the files are.
         @raise ConfigurationError: when a file is unusable, or choices exclude each other.
         """
         self._host = host
-        self._credentials = ClientCredentials(choices, wire=wire, now=now)
-        self._bare = ClientCredentials(replace(choices, cert=None, key=None), wire=wire, now=now)
-        self._mute = ClientCredentials(replace(choices, cert=None, key=None), wire=WireChoice.ONE, now=now)
+        self._credentials = ClientCredentials(choices, wire=wire, now=now, files=files)
+        self._bare = ClientCredentials(replace(choices, cert=None, key=None), wire=wire, now=now, files=files)
+        self._mute = ClientCredentials(replace(choices, cert=None, key=None), wire=WireChoice.ONE, now=now, files=files)
         self._credentials.creatorFor(host)
 
     def trusting(self) -> TlsTalk:
