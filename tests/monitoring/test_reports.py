@@ -10,8 +10,8 @@ from tests.doubles.udp import Receiver
 from tests.test_services import CLIENT_PORT, PING, SOURCE, TARGET, _ServicesTestCase
 from uotp import __version__
 from uotp.errors import ConfigurationError
+from uotp.monitoring.cached import REPORT_SECONDS
 from uotp.monitoring.report import Report, Reporter, Traffic
-from uotp.monitoring.reporting import REPORT_SECONDS
 from uotp.telemetry.drops import Drop
 from uotp.train import Train
 

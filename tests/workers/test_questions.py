@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from tests.doubles.contracts import TimerTestCase
 from uotp.errors import PeerError
-from uotp.workers.questions import ANSWER_SECONDS, Questions
+from uotp.workers.questions import ANSWER_SECONDS, MOST_ANSWER_PARTS, Questions
 
 
 class QuestionsTests(TimerTestCase):
@@ -34,6 +34,24 @@ class QuestionsTests(TimerTestCase):
         self.assertNoResult(done)
         self.questions.answered(1, 1, "one")
         self.assertEqual(self.successResultOf(done), {1: "one", 2: "two"})
+
+    def test_answerMayHaveParts(self) -> None:
+        done = self.questions.ask((1, 2), str)
+        self.questions.toldPart(1, 1, "a", isLast=False)
+        self.questions.toldPart(2, 1, "x", isLast=True)
+        self.questions.toldPart(1, 1, "b", isLast=False)
+        self.assertNoResult(done)
+        self.questions.toldPart(1, 1, "c", isLast=True)
+        self.assertEqual(self.successResultOf(done), {1: ["a", "b", "c"], 2: ["x"]})
+        self.questions.toldPart(1, 1, "late", isLast=False)
+
+    def test_answerMayNotBeEndless(self) -> None:
+        self.questions.ask((1, 2), str).addErrback(lambda _: None)
+        for _ in range(MOST_ANSWER_PARTS):
+            self.questions.toldPart(1, 1, "more", isLast=False)
+        self.assertRaises(PeerError, self.questions.toldPart, 1, 1, "more", isLast=False)
+        self.assertRaises(PeerError, self.questions.toldPart, 1, 2, "not asked", isLast=False)
+        self.clock.advance(ANSWER_SECONDS)
 
     def test_whoDoesNotAnswerIsNotWaitedForLong(self) -> None:
         done = self.questions.ask((1, 2), str)

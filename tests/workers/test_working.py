@@ -4,11 +4,11 @@ The work of one worker: when it begins, what it tells, and how it ends.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import capturedLogs, formatEvent
 
 from tests.doubles.channels import Note, RecordingChannel
@@ -20,12 +20,14 @@ from uotp.workers.descriptors import Descriptors, DescriptorsLost
 from uotp.workers.groups import ListenOn, SocketMissing
 from uotp.workers.work import (
     AdoptFiles,
+    AskReport,
     BeginWork,
     Disconnect,
     Disconnected,
     FilesPrepared,
     PrepareFiles,
     SetPart,
+    TellReport,
     TellStatistics,
     TellUse,
 )
@@ -88,6 +90,10 @@ class ScriptedService:
 
     def setPart(self, name: str, amount: int) -> None:
         self.journal.append(("part", name, amount))
+
+    def reportParts(self, most: int) -> Deferred[Iterator[tuple[object, ...]]]:
+        self.journal.append(("report", most))
+        return succeed(iter(((1, "one"), (2, "two"))))
 
     def disconnect(self, session: str) -> Deferred[int]:
         self.journal.append(("disconnect", session))
@@ -158,6 +164,12 @@ class WorkingTests(TimerTestCase):
     def test_whatIsNotForEveryWorkerIsForItsService(self) -> None:
         self.receive(BEGIN, Note("order"))
         self.assertEqual(self.service.journal[-1], ("order", Note("order")))
+
+    def test_itTellsHowItIsInParts(self) -> None:
+        self.receive(BEGIN, AskReport(7, 16))
+        self.assertEqual(self.service.journal[-1], ("report", 16))
+        expected = [TellReport(7, (1, "one"), False), TellReport(7, (2, "two"), False), TellReport(7, (), True)]
+        self.assertEqual(self.told(TellReport), expected)
 
     def test_itSaysHowManySessionsHaveEnded(self) -> None:
         self.receive(BEGIN, Disconnect(7, "1f2e3d4c"))

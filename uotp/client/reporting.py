@@ -4,13 +4,11 @@ How a client, or a worker of one, tells of itself.
 
 from __future__ import annotations
 
-import os
-import time
+from dataclasses import replace
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
-from uotp import __version__
 from uotp.boundaries import Credentials
 from uotp.client.settings import ClientSettings
 from uotp.client.sources.sessions import SessionsBySource
@@ -24,8 +22,7 @@ from uotp.monitoring import (
     Report,
     SessionReport,
     SessionSums,
-    Traffic,
-    certificatesOf,
+    commonReport,
     dropsOf,
     lowered,
     placeWords,
@@ -151,39 +148,11 @@ class ClientReporter(ProcessReporter[SourceAndSession]):
         """
         See L{ProcessReporter}.
         """
-        client, nothing = self._client, Traffic(0, 0, 0)
-        numbers = client.statistics()
-        return Report(
-            end="client",
-            version=__version__,
-            pid=os.getpid(),
-            time=time.time(),
-            seconds=self.clock.seconds() - client.startedAt,
-            isReady=not client.trouble,
-            trouble=client.trouble,
-            listening=tuple(placeWords(host, port) for host, port in client.listeningAll),
-            remote=placeWords(*client.settings.server),
-            workers=(),
-            out=nothing,
-            back=nothing,
+        client = self._client
+        return replace(
+            commonReport(client, "client", client.settings.server),
             drops=dropsOf(client.drops),
-            handshakes=lowered(numbers.handshakes),
-            refusals={},
-            evictions={},
-            reloads=lowered(numbers.reloads),
-            certificates=certificatesOf(client.credentials),
-            worstTurn=client.lateness.worst,
-            sessionsOpened=0,
-            sessionsOpen=0,
-            tunnelsReady=0,
-            tunnelsWanted=0,
-            queuedBytes=0,
-            heldSeconds=0.0,
-            heldDatagrams=0,
-            again=0,
-            late=0,
-            retransmissions=0,
-            sessions=(),
+            handshakes=lowered(client.statistics().handshakes),
         )
 
     def reload(self) -> Deferred[None]:

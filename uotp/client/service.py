@@ -204,7 +204,7 @@ class ClientService(ClientFront):
         from uotp.client.reporting import ClientReporter  # noqa: PLC0415 - of no use to whom nobody looks at
 
         reporter: Reporter = self._reporter or ClientReporter(self)
-        self._reporter = reporter
+        self.beReported(reporter)
         return reporter
 
     def statusWords(self) -> str:

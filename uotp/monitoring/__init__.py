@@ -15,6 +15,7 @@ from uotp.monitoring.controlwire import (
     ControlRequest,
     encodeRequest,
 )
+from uotp.monitoring.gathering import ParentReporter
 from uotp.monitoring.report import (
     CertificateReport,
     Report,
@@ -31,7 +32,8 @@ from uotp.monitoring.reporting import (
     SessionSums,
     reloaded,
 )
-from uotp.monitoring.seen import certificatesOf, dropsOf, lowered, placeWords, sessionReport, tunnelReport
+from uotp.monitoring.rows import reportParts
+from uotp.monitoring.seen import commonReport, dropsOf, lowered, placeWords, sessionReport, tunnelReport
 
 __all__ = [
     "ASK_DISCONNECT",
@@ -45,6 +47,7 @@ __all__ = [
     "ControlRequest",
     "ControlService",
     "Ended",
+    "ParentReporter",
     "ProcessReporter",
     "Report",
     "Reporter",
@@ -53,13 +56,14 @@ __all__ = [
     "Traffic",
     "TunnelReport",
     "WorkerReport",
-    "certificatesOf",
+    "commonReport",
     "dropsOf",
     "encodeRequest",
     "foundSockets",
     "lowered",
     "placeWords",
     "reloaded",
+    "reportParts",
     "sessionReport",
     "tunnelReport",
     "usualDirectory",

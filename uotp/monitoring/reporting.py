@@ -13,20 +13,14 @@ from dataclasses import dataclass, replace
 from heapq import nlargest
 from typing import Any, Generic, TypeVar
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from uotp.errors import ConfigurationError
+from uotp.monitoring.cached import CachedReports
 from uotp.monitoring.report import MOST_REPORTED, Report, SessionReport
 from uotp.monitoring.seen import SeenCounts, backOf, outOf
 from uotp.monitoring.slices import inSlices
-from uotp.telemetry import Logger, orLog
-
-REPORT_SECONDS = 0.9
-"""
-A report is given again for so long: whoever asks each second gets a new one, and several who ask cost as
-much as one.
-"""
 
 SUMMED_AT_ONCE = 32
 """Sessions, or tunnels, in one step: each takes a few microseconds."""
@@ -74,21 +68,16 @@ class Ended:
     retransmissions: int
 
 
-class ProcessReporter(Generic[Reported]):
+class ProcessReporter(CachedReports, Generic[Reported]):
     """
     Makes the reports of one process that carries datagrams.  A subclass knows its end.
     """
-
-    _log = Logger()
 
     def __init__(self, clock: Any) -> None:
         """
         @param clock: C{IReactorTime}.
         """
-        self.clock = clock
-        self._madeAt = float("-inf")
-        self._made: Report | None = None
-        self._waiting: list[Deferred[Report]] = []
+        super().__init__(clock)
         self._scores: dict[int, tuple[float, int]] = {}  # how much sessions have carried lately, and ever
         self._asked = 0  # the number of the tunnel of which the kernel was asked last
 
@@ -139,25 +128,14 @@ class ProcessReporter(Generic[Reported]):
 
     # What is asked.
 
-    def report(self) -> Deferred[Report]:
+    def make(self) -> Deferred[Report]:
         """
-        See L{uotp.monitoring.Reporter}.
+        See L{CachedReports}.
         """
-        if self._made is not None and self.clock.seconds() - self._madeAt < REPORT_SECONDS:
-            return succeed(self._made)
-        done: Deferred[Report] = Deferred()
-        self._waiting.append(done)
-        if len(self._waiting) == 1:
-            made = inSlices(self.clock, self._make()).addErrback(self._failed)
-            orLog(made, self._log, "whoever asked for a report gets none")
-        return done
+        found: list[Report] = []
+        return inSlices(self.clock, self._make(found)).addCallback(lambda _: found[0])
 
-    def _failed(self, reason: Failure) -> None:
-        waiting, self._waiting = self._waiting, []
-        for each in waiting:
-            each.errback(reason)
-
-    def _make(self) -> Iterator[None]:
+    def _make(self, found: list[Report]) -> Iterator[None]:
         report, ended, sessions = self.common(), self.ended(), self.sessions()
         counts: Any = ended.counts
         queued = ready = wanted = 0
@@ -190,24 +168,23 @@ class ProcessReporter(Generic[Reported]):
             retransmissions += counted
             tunnelsQueued += waits
             yield
-        self._finish(
-            replace(
-                report,
-                out=outOf(counts),
-                back=backOf(counts),
-                sessionsOpened=ended.sessions + len(sessions),
-                sessionsOpen=len(sessions),
-                tunnelsReady=ready,
-                tunnelsWanted=wanted,
-                queuedBytes=queued + tunnelsQueued,
-                heldSeconds=counts.heldSeconds,
-                heldDatagrams=counts.heldDatagrams,
-                again=counts.again,
-                late=counts.late,
-                retransmissions=retransmissions,
-                sessions=tuple(told),
-            )
+        made = replace(
+            report,
+            out=outOf(counts),
+            back=backOf(counts),
+            sessionsOpened=ended.sessions + len(sessions),
+            sessionsOpen=len(sessions),
+            tunnelsReady=ready,
+            tunnelsWanted=wanted,
+            queuedBytes=queued + tunnelsQueued,
+            heldSeconds=counts.heldSeconds,
+            heldDatagrams=counts.heldDatagrams,
+            again=counts.again,
+            late=counts.late,
+            retransmissions=retransmissions,
+            sessions=tuple(told),
         )
+        found.append(made if self.last is None else notLess(made, self.last))
 
     def _ofTunnels(self, tunnels: list[Any]) -> Iterator[tuple[int, int]]:
         """
@@ -225,13 +202,6 @@ class ProcessReporter(Generic[Reported]):
                 sum(tunnel.transport.retransmissions(isAsked=tunnel.number in asked) for tunnel in part),
                 sum(tunnel.transport.queuedBytes() for tunnel in part if tunnel.fullSince is not None),
             )
-
-    def _finish(self, report: Report) -> None:
-        made = report if self._made is None else notLess(report, self._made)
-        self._made, self._madeAt = made, self.clock.seconds()
-        waiting, self._waiting = self._waiting, []
-        for each in waiting:
-            each.callback(made)
 
 
 def numberOf(tunnel: Any) -> int:

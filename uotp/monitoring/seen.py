@@ -4,10 +4,13 @@ What a report takes from sessions and tunnels, as types.  Whoever fits them need
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from uotp.monitoring.report import CertificateReport, SessionReport, Traffic, TunnelReport
+from uotp import __version__
+from uotp.monitoring.report import CertificateReport, Report, SessionReport, Traffic, TunnelReport
 from uotp.telemetry import Drop, Drops
 
 
@@ -148,6 +151,48 @@ def certificatesOf(credentials: Any) -> tuple[CertificateReport, ...]:
     @return: what of them ends some day.
     """
     return () if credentials is None else tuple(CertificateReport(*each) for each in credentials.expiring())
+
+
+def commonReport(service: Any, end: str, remote: tuple[str, int]) -> Report:
+    """
+    @param service: L{uotp.tunnel.TunnelService}.
+    @param end: C{"client"} or C{"server"}.
+    @param remote: host and port of the server, or of the target.
+    @return: what any service knows, and 0 in place of all else.
+    """
+    trouble, nothing = service.trouble, Traffic(0, 0, 0)
+    return Report(
+        end=end,
+        version=__version__,
+        pid=os.getpid(),
+        time=time.time(),
+        seconds=service.reactor.seconds() - service.startedAt,
+        isReady=not trouble,
+        trouble=trouble,
+        listening=tuple(placeWords(host, port) for host, port in service.listeningAll),
+        remote=placeWords(*remote),
+        workers=(),
+        out=nothing,
+        back=nothing,
+        drops={},
+        handshakes={},
+        refusals={},
+        evictions={},
+        reloads=lowered(service.reloads),
+        certificates=certificatesOf(service.credentials),
+        worstTurn=service.lateness.worst,
+        sessionsOpened=0,
+        sessionsOpen=0,
+        tunnelsReady=0,
+        tunnelsWanted=0,
+        queuedBytes=0,
+        heldSeconds=0.0,
+        heldDatagrams=0,
+        again=0,
+        late=0,
+        retransmissions=0,
+        sessions=(),
+    )
 
 
 def lowered(counts: Mapping[str, int]) -> dict[str, int]:

@@ -4,13 +4,11 @@ How a server, or a worker of one, tells of itself.
 
 from __future__ import annotations
 
-import os
-import time
+from dataclasses import replace
 from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
-from uotp import __version__
 from uotp.boundaries import Credentials
 from uotp.monitoring import (
     MOST_TUNNELS,
@@ -19,9 +17,8 @@ from uotp.monitoring import (
     Report,
     SessionReport,
     SessionSums,
-    Traffic,
     TunnelReport,
-    certificatesOf,
+    commonReport,
     dropsOf,
     lowered,
     placeWords,
@@ -139,22 +136,11 @@ class ServerReporter(ProcessReporter[ServedSession]):
         """
         See L{ProcessReporter}.
         """
-        server, nothing = self._server, Traffic(0, 0, 0)
+        server = self._server
         numbers = server.statistics()
         strangers = numbers.acceptor.strangers
-        return Report(
-            end="server",
-            version=__version__,
-            pid=os.getpid(),
-            time=time.time(),
-            seconds=self.clock.seconds() - server.startedAt,
-            isReady=not server.trouble,
-            trouble=server.trouble,
-            listening=tuple(placeWords(host, port) for host, port in server.listeningAll),
-            remote=placeWords(*server.settings.target),
-            workers=(),
-            out=nothing,
-            back=nothing,
+        return replace(
+            commonReport(server, "server", server.settings.target),
             drops=dropsOf(server.drops),
             handshakes=lowered(numbers.acceptor.handshakes),
             refusals=lowered(numbers.acceptor.refusals),
@@ -165,20 +151,6 @@ class ServerReporter(ProcessReporter[ServedSession]):
                 "silent_connection": strangers.silentEvicted,
                 "begun_connection": strangers.begunEvicted,
             },
-            reloads=lowered(numbers.reloads),
-            certificates=certificatesOf(server.credentials),
-            worstTurn=server.lateness.worst,
-            sessionsOpened=0,
-            sessionsOpen=0,
-            tunnelsReady=0,
-            tunnelsWanted=0,
-            queuedBytes=0,
-            heldSeconds=0.0,
-            heldDatagrams=0,
-            again=0,
-            late=0,
-            retransmissions=0,
-            sessions=(),
         )
 
     def reload(self) -> Deferred[None]:

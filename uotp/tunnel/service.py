@@ -304,6 +304,16 @@ class TunnelService(Service):
     def _didNotEndWell(self, reason: Failure) -> None:
         self._log.failure("what accompanies this service did not end well", reason)
 
+    def beReported(self, reporter: Any) -> None:
+        """
+        Somebody wants reports.
+
+        @param reporter: makes them.
+        """
+        self._reporter = reporter
+        if self.running:
+            self.lateness.start()
+
     def whenSent(self, waits: Callable[[], bool], seconds: float) -> Deferred[None]:
         """
         @param waits: tells whether something waits that a tunnel will take.

@@ -18,6 +18,10 @@ ANSWER_SECONDS = 1.0
 """So long workers are waited for: one that works answers in some milliseconds."""
 
 
+MOST_ANSWER_PARTS = 256
+"""So many parts an answer has at the most: a report of as many sessions as there may be in one has 65."""
+
+
 class Question:
     """
     Is one question, while not all have answered.
@@ -30,6 +34,7 @@ class Question:
         self.done = done
         self.awaited: set[int] = set()
         self.answers: dict[int, Any] = {}
+        self.parts: dict[int, list[object]] = {}
         self.deadline: IDelayedCall | None = None
 
 
@@ -81,6 +86,21 @@ class Questions:
             return
         reason = "it answers what it was not asked"
         raise PeerError(reason)
+
+    def toldPart(self, worker: int, number: int, part: object, *, isLast: bool) -> None:
+        """
+        A worker has answered a part.  Its answer is all parts together.
+
+        @raise PeerError: when it was not asked, or there are more than L{MOST_ANSWER_PARTS}.
+        """
+        question = self._open.get(number)
+        parts: list[object] = [] if question is None else question.parts.setdefault(worker, [])
+        parts.append(part)
+        if len(parts) > MOST_ANSWER_PARTS:
+            reason = "its answer is too long"
+            raise PeerError(reason)
+        if isLast or question is None or worker not in question.awaited:
+            self.answered(worker, number, parts)
 
     def lost(self, worker: int) -> None:
         """

@@ -101,6 +101,33 @@ class TellStatistics:
 
 
 @dataclass(frozen=True, slots=True)
+class AskReport:
+    """
+    Asks how a worker is.
+
+    @ivar question: a number that is answered with.
+    @ivar most: so many sessions are told one by one.
+    """
+
+    question: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class TellReport:
+    """
+    Answers that, in several messages.
+
+    @ivar part: rows of values, see L{uotp.monitoring.rows}.
+    @ivar isLast: whether no other part follows.
+    """
+
+    question: int
+    part: tuple[object, ...]
+    isLast: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Disconnect:
     """
     Orders that sessions end.
@@ -142,6 +169,8 @@ WORK = (
     FilesPrepared,
     AdoptFiles,
     SetPart,
+    AskReport,
+    TellReport,
     Disconnect,
     Disconnected,
     TellUse,

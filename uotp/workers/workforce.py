@@ -25,12 +25,14 @@ from uotp.workers.seams import Launch
 from uotp.workers.sums import Sums, countDropped
 from uotp.workers.supervisor import Supervisor
 from uotp.workers.work import (
+    AskReport,
     BeginWork,
     Disconnect,
     Disconnected,
     FilesPrepared,
     SetPart,
     TellLine,
+    TellReport,
     TellStatistics,
     TellUse,
 )
@@ -224,6 +226,15 @@ class Workforce:
         done = self._renewals.renew(dict(prepared.contents), self._supervisor.numbers, lambda: files.adopt(prepared))
         return done.addCallback(lambda _: True)
 
+    def askReports(self, most: int) -> Deferred[dict[int, Any]]:
+        """
+        Ask all workers how they are.
+
+        @param most: so many sessions each tells one by one.
+        @return: fires with the parts that each has told, by their numbers, as far as workers tell in time.
+        """
+        return self._questions.ask(self._supervisor.numbers, lambda number: AskReport(number, most))
+
     def disconnect(self, session: str) -> Deferred[int]:
         """
         Have sessions of all workers end.
@@ -343,6 +354,8 @@ class Workforce:
                 self._groups.missing(number, message)
             case FilesPrepared():
                 self._renewals.prepared(number, message)
+            case TellReport(question, part, isLast):
+                self._questions.toldPart(number, question, part, isLast=isLast)
             case Disconnected(question, ended):
                 self._questions.answered(number, question, max(ended, 0))
             case _:

@@ -6,7 +6,7 @@ does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, Protocol
 
@@ -14,19 +14,21 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import CannotListenError
 
 from uotp.errors import ConfigurationError, PeerError, UotpError
-from uotp.process import PeriodicCalls
+from uotp.process import PeriodicCalls, Steps
 from uotp.telemetry import Logger, orLog
 from uotp.workers.descriptors import Descriptors
 from uotp.workers.groups import ListenOn, SocketMissing
 from uotp.workers.sums import flattened
 from uotp.workers.work import (
     AdoptFiles,
+    AskReport,
     BeginWork,
     Disconnect,
     Disconnected,
     FilesPrepared,
     PrepareFiles,
     SetPart,
+    TellReport,
     TellStatistics,
     TellUse,
 )
@@ -80,6 +82,12 @@ class WorkService(Protocol):
         Use no more of it than this.
         """
 
+    def reportParts(self, most: int) -> Deferred[Iterator[tuple[object, ...]]]:
+        """
+        @param most: so many sessions are told one by one.
+        @return: fires with how it is, in parts of plain values.
+        """
+
     def disconnect(self, session: str) -> Deferred[int]:
         """
         End sessions.
@@ -119,6 +127,7 @@ class Working:
         self._begin = begin
         self._ended = ended
         self._calls = PeriodicCalls(clock)
+        self._steps = Steps(clock)
         self._service: WorkService | None = None
         self._parts: dict[str, int] = {}
         self._told: dict[str, tuple[int, int]] = {}  # what is used, and the part
@@ -154,14 +163,32 @@ class Working:
                 self._tellUses()
             case ListenOn(group):
                 self._listen(service, group, message, descriptors)
-            case Disconnect(question, session):
-                ended = service.disconnect(session).addCallback(partial(self._tellDisconnected, question))
-                orLog(ended, self._log, "sessions were not ended")
+            case AskReport() | Disconnect():
+                self._asked(service, message)
             case BeginWork():
                 reason = "it lets the work begin twice"
                 raise PeerError(reason)
             case _:
                 service.orderReceived(message, descriptors)
+
+    def _asked(self, service: WorkService, message: AskReport | Disconnect) -> None:
+        """
+        Answer a question, some of it in each turn.
+        """
+        if isinstance(message, AskReport):
+            told = service.reportParts(message.most).addCallback(partial(self._tellParts, message.question))
+            orLog(told, self._log, "the parent was not told how this worker is")
+        else:
+            ended = service.disconnect(message.session).addCallback(partial(self._tellDisconnected, message.question))
+            orLog(ended, self._log, "sessions were not ended")
+
+    def _tellParts(self, question: int, parts: Iterator[tuple[object, ...]]) -> Deferred[None]:
+        def tell(part: tuple[object, ...]) -> None:
+            self._end.send(TellReport(question, part, isLast=False))
+
+        return self._steps.each(parts, tell).addCallback(
+            lambda _: self._end.send(TellReport(question, (), isLast=True))
+        )
 
     def _tellDisconnected(self, question: int, ended: int) -> None:
         self._end.send(Disconnected(question, ended))

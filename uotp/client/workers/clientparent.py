@@ -32,6 +32,7 @@ from uotp.client.workers.messages import (
     TellServerFound,
 )
 from uotp.errors import PeerError
+from uotp.monitoring import ParentReporter, Report, Reporter, commonReport
 from uotp.net import steer
 from uotp.telemetry import Logger
 from uotp.tls import ClientCredentials, ClientTls
@@ -243,6 +244,29 @@ class ClientParent(ClientFront):
 
     def _followPath(self) -> None:
         self._workforce.sendAll(lambda _: (FollowPath(), ()))
+
+    def reporter(self) -> Reporter:
+        """
+        Be told of from now on.
+
+        @return: tells of all workers together.
+        """
+        reporter: Reporter = self._reporter or ParentReporter(self, self._workforce, self.reactor)
+        self.beReported(reporter)
+        return reporter
+
+    def commonReport(self) -> Report:
+        """
+        See L{uotp.monitoring.ParentReporter}.
+        """
+        return commonReport(self, "client", self.settings.server)
+
+    @property
+    def trouble(self) -> str:
+        """
+        See L{uotp.tunnel.TunnelService}.
+        """
+        return super().trouble or self._workforce.words()
 
     def disconnect(self, session: str) -> Deferred[int]:
         """

@@ -6,7 +6,7 @@ all workers share.
 from __future__ import annotations
 
 import pickle
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
@@ -22,6 +22,7 @@ from uotp.client.workers.messages import (
     TellServerFound,
 )
 from uotp.errors import PeerError
+from uotp.monitoring import reportParts
 from uotp.process import SleepClocks
 from uotp.telemetry import orLog
 from uotp.tls import ClientCredentials, CopiedFiles
@@ -142,6 +143,12 @@ class ClientWorker(ClientService):
             self.turns.memory.bytes = amount
         elif name == "sessions":
             self._sessions.setMost(amount)
+
+    def reportParts(self, most: int) -> Deferred[Iterator[tuple[object, ...]]]:
+        """
+        See L{uotp.workers.WorkService}.
+        """
+        return self.reporter().report().addCallback(reportParts, most)
 
     def orderReceived(self, message: object, descriptors: Descriptors) -> None:
         """

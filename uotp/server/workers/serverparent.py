@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import LogLevel
 
 from uotp.errors import PeerError
+from uotp.monitoring import ParentReporter, Report, Reporter, commonReport
 from uotp.net import listenGroup, setSegmentSize, steer
 from uotp.server.acceptor import ConnectionLimits
 from uotp.server.connections import OwnedConnections
@@ -171,6 +172,29 @@ class ServerParent(ServerFront):
         @return: fires when all do; fails with L{ConfigurationError} when one cannot.
         """
         return self.countReload(self._workforce.reload())
+
+    def reporter(self) -> Reporter:
+        """
+        Be told of from now on.
+
+        @return: tells of all workers together.
+        """
+        reporter: Reporter = self._reporter or ParentReporter(self, self._workforce, self.reactor)
+        self.beReported(reporter)
+        return reporter
+
+    def commonReport(self) -> Report:
+        """
+        See L{uotp.monitoring.ParentReporter}.
+        """
+        return commonReport(self, "server", self.settings.target)
+
+    @property
+    def trouble(self) -> str:
+        """
+        See L{uotp.tunnel.TunnelService}.
+        """
+        return super().trouble or self._workforce.words()
 
     def disconnect(self, session: str) -> Deferred[int]:
         """

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import pickle
 import socket
+from collections.abc import Iterator
 from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 
 from uotp.errors import PeerError
+from uotp.monitoring import reportParts
 from uotp.process import descriptorLimit
 from uotp.server.credentials import serverCredentials
 from uotp.server.service import ServerService
@@ -104,6 +106,12 @@ class ServerWorker(ServerService):
             self.acceptor.allowStrangers(silent=amount)
         elif name == "begun":
             self.acceptor.allowStrangers(begun=amount)
+
+    def reportParts(self, most: int) -> Deferred[Iterator[tuple[object, ...]]]:
+        """
+        See L{uotp.workers.WorkService}.
+        """
+        return self.reporter().report().addCallback(reportParts, most)
 
     def orderReceived(self, message: object, descriptors: Descriptors) -> None:
         """
