@@ -371,7 +371,7 @@ class RenewAndRevokeTests(CertTestCase):
     def test_theServerIsTold(self) -> None:
         said = self.run_("renew", "server", "--host", "a.test", "--host", "192.0.2.1")
         self.assertIn("  server.pem  for a.test, 192.0.2.1\n", said)
-        self.assertIn("SIGHUP", said)
+        self.assertIn("takes them up by itself", said)
         self.assertNotIn("--pin", said)
 
     def test_aNewKeyOfTheServerHasANewPin(self) -> None:
@@ -383,8 +383,8 @@ class RenewAndRevokeTests(CertTestCase):
         self.assertIn(("server", "revoked, old"), self.states())
 
     def test_aClientIsToldWhatToCopy(self) -> None:
-        self.assertIn("Copy client.pem to the client", self.run_("renew", "client"))
-        self.assertIn("Copy client.pem and client.key to the client", self.run_("renew", "client", "--new-key"))
+        self.assertIn("Copy client.pem over what the client has", self.run_("renew", "client"))
+        self.assertIn("Copy client.pem and client.key over what", self.run_("renew", "client", "--new-key"))
         self.assertIn("uotp-client client.uotp", self.run_("renew", "client", "--bundle", "vpn.test"))
         self.assertIn("client.uotp is there already: --force", self.refused("renew", "client", "--bundle", "vpn.test"))
         self.assertIn("the server refuses it", self.run_("renew", "client", "--revoke-old"))

@@ -110,7 +110,6 @@ class CertTests(RigTestCase):
             flows[name].both(b"hello")
             ours.waitForLine(f"session .* opened from .*{name}")
         self.cert("revoke", "laptop", "--pki", str(folder))
-        ours.process.send_signal(signal.SIGHUP)
         ours.waitForLine(r"session .* \(laptop, .*\) ended: its client may not join any more")
         clients["laptop"].waitForLine("the peer refused our certificate: revoked")
         flows["phone"].both(b"still here")

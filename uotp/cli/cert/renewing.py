@@ -94,7 +94,8 @@ def _serverWords(options: RenewOptions, granted: Granted) -> str:
     said = (
         f"Made in {options['pki']}, valid until {granted.certificate.not_valid_after_utc:%Y-%m-%d}:\n"
         f"  server.pem{key}  for {', '.join(granted.hosts)}\n\n"
-        "If the server runs with other files, copy these over them.  It takes them up at SIGHUP.\n"
+        "A server that runs with these files takes them up by itself, within 5 seconds.  Where it has\n"
+        "others, copy these over them.\n"
     )
     if options["new-key"]:
         said += f"Clients that trust the old key by --pin need the new one: {publicKeyPin(granted.certificate).hex()}\n"
@@ -114,8 +115,8 @@ def _clientWords(options: RenewOptions, granted: Granted) -> str:
     files = f"{name}.pem and {name}.key" if options["new-key"] else f"{name}.pem"
     return (
         f"Made in {options['pki']}, valid until {granted.certificate.not_valid_after_utc:%Y-%m-%d}: {files}\n\n"
-        f"Copy {files} to the client, which takes it up at SIGHUP.  Where it runs {name}.uotp, make that\n"
-        f"anew: {commandIn(options, f'bundle {name} HOST --force')}\n{line}{revoked}"
+        f"Copy {files} over what the client has: it takes it up by itself.  Where it runs {name}.uotp,\n"
+        f"make that anew: {commandIn(options, f'bundle {name} HOST --force')}\n{line}{revoked}"
     )
 
 

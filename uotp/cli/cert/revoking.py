@@ -106,5 +106,6 @@ def revoke(options: RevokeOptions) -> str:
     said = f"Revoked: {who} ({count} certificate{'' if count == 1 else 's'})" if count else f"Revoked already: {who}"
     return (
         f"{said}.  The list is {options.files.revocationList}\n\n"
-        "If the server reads another file, copy it there.  It takes the new list up at SIGHUP.\n"
+        "A server with `--crl` and this file shuts out who is in it, within 5 seconds.  Where it reads\n"
+        "another file, copy this one over it.\n"
     )
