@@ -35,6 +35,13 @@ DEVELOPMENT = [
 ]
 
 
+SHARED: dict[Path, list[str]] = {}
+"""Manual pages and completion for shells, by the directories where they are installed."""
+
+for file in sorted(path for path in Path("share").rglob("*") if path.is_file()):
+    SHARED.setdefault(file.parent, []).append(str(file))
+
+
 class RefuseInstall(install):
     """
     An egg-style install would record C{twisted} as this package's own
@@ -106,6 +113,7 @@ setup(
     packages=[*find_packages(include=["uotp", "uotp.*"]), "twisted.plugins"],
     package_dir={"": "."},
     package_data={"uotp": ["py.typed"], "uotp.cli": ["host/*"]},
+    data_files=[(str(folder), files) for folder, files in SHARED.items()],
     zip_safe=False,
     cmdclass={"install": RefuseInstall},
     entry_points={

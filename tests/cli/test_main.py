@@ -30,7 +30,7 @@ from uotp.errors import StartError
 from uotp.server import service as serverservice
 from uotp.telemetry import LogFormat
 
-COMMANDS = "server, client, cert, check, demo, doctor, status, top, reload, disconnect, systemd"
+COMMANDS = "server, client, cert, check, demo, doctor, status, top, reload, disconnect, systemd, man, completion"
 
 
 class ExampleOptions(GnuOptions):

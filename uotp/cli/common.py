@@ -242,6 +242,8 @@ COMMON_ROWS = (
         "$RUNTIME_DIRECTORY, /run/uotp (root) or $XDG_RUNTIME_DIR/uotp",
         parseControl,
         "control",
+        metavar="PATH",
+        choices=("off",),
     ),
     Option(
         "metrics",
@@ -249,6 +251,7 @@ COMMON_ROWS = (
         "show metrics and a page by HTTP at this ADDRESS:PORT; a port alone is for this machine only",
         parseListeningPlace,
         "metrics",
+        metavar="PLACE",
     ),
     Flag("no-tls", None, "plain TCP: no encryption, and anybody may take either end's place", "tls", meaning=None),
 )

@@ -84,7 +84,11 @@ class DoctorOptions(ClientOptions):
         Flag("json", None, "print the findings as JSON"),
         Flag("no-rate", None, "do not send for five seconds as fast as the path carries"),
         Option(
-            "probe", None, "a datagram that the target answers, in hexadecimal; otherwise a single byte", parseProbe
+            "probe",
+            None,
+            "a datagram that the target answers, in hexadecimal; otherwise a single byte",
+            parseProbe,
+            metavar="HEX",
         ),
         Option(
             "size",
@@ -93,6 +97,7 @@ class DoctorOptions(ClientOptions):
             parseBytes(1, LARGEST_DATAGRAM),
             "largest",
             default=USUAL_SIZE,
+            metavar="BYTES",
         ),
     )
 

@@ -88,11 +88,13 @@ class Command:
     @ivar run: takes its words and returns the exit status, as C{module:function}, so that no command loads another.
     @ivar options: the class of its options, as C{module:class}.
     @ivar summary: what it does.
+    @ivar commands: those that may stand behind it, each with the class of its options, as C{module:dictionary}.
     """
 
     run: str
     options: str
     summary: str
+    commands: str | None = None
 
 
 COMMANDS = {
@@ -102,6 +104,7 @@ COMMANDS = {
         "uotp.cli.cert:cert",
         "uotp.cli.cert:CertOptions",
         "makes a private CA with certificates for server and client, and adds, lists, renews and revokes clients",
+        "uotp.cli.cert.command:COMMANDS_OF_CERT",
     ),
     "check": Command(
         "uotp.cli.check:check", "uotp.cli.check:CheckOptions", "says what is wrong with a configuration file"
@@ -134,6 +137,12 @@ COMMANDS = {
     ),
     "systemd": Command(
         "uotp.cli.systemd:systemd", "uotp.cli.systemd:SystemdOptions", "prints units and hooks for this machine"
+    ),
+    "man": Command("uotp.cli.manual.command:man", "uotp.cli.manual.command:ManOptions", "prints a manual page"),
+    "completion": Command(
+        "uotp.cli.manual.command:completion",
+        "uotp.cli.manual.command:CompletionOptions",
+        "prints completion for bash, zsh or fish",
     ),
 }
 """The commands of C{uotp}."""

@@ -56,6 +56,7 @@ class SystemdOptions(GnuOptions):
             None,
             "directory that the programs are installed in, as /opt/uotp; otherwise where this one is",
             absolutePath,
+            metavar="DIR",
         ),
     )
 

@@ -102,6 +102,9 @@ class ValuesTests(ConfigurationTestCase):
         found = self.server(SERVER + 'key = "~/server.key"\ncafile = "/etc/ca.pem"\nlogfile = "../log"\n')
         here = self.directory
         self.assertEqual(found["cert"], os.path.join(here, "pki", "server.pem"))
+        for word, control in ((os.path.relpath("/run/x", here), "/run/x"), ("off", "off")):
+            text = SERVER + f'key = "k"\ncontrol = "{word}"\n'
+            self.assertEqual(self.server(text)["control"], control)
         self.assertEqual((found["key"], found["cafile"]), ("/home/u/server.key", "/etc/ca.pem"))
         self.assertEqual(found["logfile"], os.path.join(os.path.dirname(here), "log"))
 

@@ -157,10 +157,11 @@ def wordsIn(row: Option, value: Any, directory: str) -> Iterator[str]:
     values = value if isinstance(value, list) else [value]
     for element, one in enumerate(values):
         word = wordOf(one)
-        if row.isPath and not word.isprintable():
+        isPath = row.isPath and word not in row.choices
+        if isPath and not word.isprintable():
             reason = f"{needed(row)}, and there is text of several lines, or with letters that cannot be seen"
             raise ValueFault(reason, None)
-        if row.isPath and word:
+        if isPath and word:
             word = os.path.join(directory, os.path.expanduser(word))
         try:
             row.parse(word)

@@ -1,0 +1,3 @@
+"""
+Tests of what is made of the definition of the options.
+"""
