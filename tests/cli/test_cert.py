@@ -228,10 +228,12 @@ class AddTests(CertTestCase):
         """
         The file is made all the same, and the remedy works as printed.
         """
+        self.run_("renew", "server", "--host", "vpn.test", "--host", "*.vpn.test")
         _, warned = self.both("add", "laptop", "--bundle", "other.test:443")
         self.assertIn("clients will refuse the server: other.test is not in its certificate", warned)
         remedy = shlex.split(warned.strip().rpartition(": ")[2])
         self.assertEqual(remedy[:2], ["uotp", "cert"])
+        self.assertIn("'--host=*.vpn.test'", warned)
         self.run_(*remedy[2:])
         for host in ("other.test", "vpn.test"):
             self.run_("bundle", "laptop", host, "--force")

@@ -172,6 +172,7 @@ class AddTests(IssuerTestCase):
         old = self.certificate(self.files.clientCertificate)
         self.assertRefused("client has a certificate already", lambda: self.issuer().addClient("client"))
         self.assertInUse(self.issuer().addClient("bob"))
+        self.assertEqual(self.revoked().entries, {})
         self.assertInUse(self.issuer().renew("client"))
         self.revoker().revoke("client")
         self.assertIn(old.serial_number, self.revoked().entries)

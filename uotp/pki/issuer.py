@@ -99,6 +99,7 @@ class Issuer:
         with lockedDirectory(self._files.directory, self._pause):
             register = self._register()
             isAgain = self._requireFree(register, name, wish)
+            self._ensureList(register)
             key = newKey()
             certificate = certifyClient(self._authority, name, key.public_key(), self._now, wish.validity)
             contents, bundle = self._contents(name, Issued(certificate, key), wish)
@@ -134,9 +135,18 @@ class Issuer:
                 contents, bundle = self._contents(name, Issued(certificate, key), wish)
             else:
                 contents, bundle = self._certificates(name, certificate), None
+            self._ensureList(register)
             keeping = {self._files.recordOf(name, old.certificate): Content(old.certificate.public_bytes(Encoding.PEM))}
             replaceFiles({**keeping, **contents, **self._lists(register, older)})
         return Granted(name, certificate, hosts, bundle, older)
+
+    def _ensureList(self, register: Register) -> None:
+        """
+        Write the list where there is none, so that a server can be told of it: one PKI was made before there
+        were lists, and of another it was moved away.
+        """
+        if not os.path.lexists(self._files.revocationList):
+            replaceFiles(listContents(self._files, self._authority, register.revoked, (), self._now))
 
     def _lists(self, register: Register, serials: Iterable[int]) -> dict[str, Content]:
         new = tuple(serials)

@@ -155,8 +155,8 @@ def warnOfName(options: PkiOptions, server: str) -> None:
     host = withoutBrackets((hostAndPort(server) or (server, ""))[0])
     mismatch = nameMismatch(options.files, host)
     if mismatch is not None:
-        names = " ".join(f"--host {each}" for each in (*hostsOfServer(options.files), host))
-        remedy = commandIn(options, f"renew server {names}")
+        hosts = (*hostsOfServer(options.files), host)
+        remedy = commandIn(options, shlex.join(["renew", "server", *(f"--host={each}" for each in hosts)]))
         sayLast(
             sys.stderr,
             f"{options.commandName}: clients will refuse the server: {host} is not in its certificate; "
