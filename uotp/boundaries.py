@@ -719,7 +719,7 @@ class Credentials(Protocol):
 
     def stamp(self) -> object:
         """
-        @return: what is another one, by C{==}, when a file has changed.
+        @return: what is another one, by C{==}, when a file has changed; L{None} when none can be looked at.
         """
 
     @property

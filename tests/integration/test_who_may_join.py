@@ -9,12 +9,20 @@ import base64
 import signal
 import socket
 import time
+from pathlib import Path
+
+from cryptography.x509 import load_pem_x509_certificate
 
 from bench.rig.ports import LOOPBACK, freePort
 from tests.doubles.certificates import CLIENT, Issued, selfSigned
-from tests.integration.test_trust import GOOD, SECRET, TRUSTED, TrustTestCase
+from tests.integration.harness import needed, runToEnd
+from tests.integration.test_trust import GOOD, SECRET, TRUSTED, TrustTestCase, opensslProgram
 from tests.integration.udpends import Flow
+from tests.pages import printedBlocks
+from uotp.tls.clients import readClients
+from uotp.tls.files import DISK
 from uotp.tls.pins import publicKeyPin
+from uotp.tls.tokens import readTokens
 
 TOKENS = "a token of 24 characters", "another one of 29 characters."
 
@@ -32,6 +40,17 @@ def pinOf(issued: Issued) -> str:
     @return: the pin of its key.
     """
     return "sha256//" + base64.b64encode(publicKeyPin(issued.certificate)).decode("ascii")
+
+
+def writeLines(folder: Path, name: str, *lines: str) -> str:
+    """
+    @return: a file with these lines, which is there at once.
+    """
+    path, new = folder / name, folder / f"{name}.new"
+    new.touch(mode=0o600)
+    new.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+    new.replace(path)
+    return str(path)
 
 
 class WhoMayJoinTests(TrustTestCase):
@@ -73,16 +92,6 @@ class WhoMayJoinTests(TrustTestCase):
         self.assertEqual(flows["kept"].source, source)
         self.assertNothingPassed()
 
-    def writeLines(self, name: str, *lines: str) -> str:
-        """
-        @return: a file with these lines, which is there at once.
-        """
-        path, new = self.folder / name, self.folder / f"{name}.new"
-        new.touch(mode=0o600)
-        new.write_text("".join(f"{line}\n" for line in lines), "utf-8")
-        new.replace(path)
-        return str(path)
-
     def test_aRevokedClientIsOutByItself(self) -> None:
         """
         With workers, of which each has the list.
@@ -101,11 +110,11 @@ class WhoMayJoinTests(TrustTestCase):
         Without a CA, with certificates that nobody else has signed; the log has the names of the list.
         """
         shown = {name: selfSigned(name) for name in ("kept", "lost")}
-        listed = self.writeLines("clients", *(f"{pinOf(each)} {name} of Anna" for name, each in shown.items()))
+        listed = writeLines(self.folder, "clients", *(f"{pinOf(each)} {name} of Anna" for name, each in shown.items()))
         options = ["--clients", listed]
         flows = self.join({name: ["-c", self.write(name, each)] for name, each in shown.items()}, *options)
         self.server.waitForLine(r"session \w+ opened from .* \(lost of Anna\)")
-        self.writeLines("clients", f"{pinOf(shown['kept'])} kept of Anna")
+        writeLines(self.folder, "clients", f"{pinOf(shown['kept'])} kept of Anna")
         self.server.process.send_signal(signal.SIGHUP)
         words = r"its key has been taken out of the list of clients \(its certificate: lost of Anna\)"
         self.assertOneIsOut(flows, time.monotonic(), words)
@@ -115,13 +124,36 @@ class WhoMayJoinTests(TrustTestCase):
         Clients show it in TLS, and have no certificates.  Nobody's log has it.
         """
         files = dict(zip(("kept", "lost"), TOKENS, strict=True))
-        tokens = self.writeLines("tokens", *TOKENS)
-        shown = {name: ["--token-file", self.writeLines(f"{name}.token", token)] for name, token in files.items()}
+        tokens = writeLines(self.folder, "tokens", *TOKENS)
+        shown = {
+            name: ["--token-file", writeLines(self.folder, f"{name}.token", token)] for name, token in files.items()
+        }
         flows = self.join(shown, "--token-file", tokens, "-v", "debug")
-        self.writeLines("tokens", "# the other one is lost", TOKENS[0])
+        writeLines(self.folder, "tokens", "# the other one is lost", TOKENS[0])
         self.server.process.send_signal(signal.SIGHUP)
         self.assertOneIsOut(flows, time.monotonic(), "its token has been taken out of the token file")
         self.server.waitForLine("refused a connection from .*: wrong token")
         for program in (self.server, *self.clients.values()):
             for token in TOKENS:
                 self.assertNotIn(token, "".join(program.lines))
+
+
+class PageTests(TrustTestCase):
+    """
+    Do what C{docs/howto/who-may-join.rst} says with openssl.
+    """
+
+    def test_keysAndTokensAreMadeByOpenssl(self) -> None:
+        printed = printedBlocks()
+        if not printed:
+            needed("the pages are not here: run the tests in a checkout")
+        opensslProgram()
+        said = [
+            runToEnd(["sh", "-ec", printed[mark]], folder=str(self.folder)).stdout
+            for mark in ("join-self-signed", "join-make-token")
+        ]
+        certificate = load_pem_x509_certificate((self.folder / "laptop.pem").read_bytes())
+        listed = writeLines(self.folder, "clients", f"sha256//{said[0].strip()} laptop")
+        self.assertEqual(readClients(listed, DISK).names, {publicKeyPin(certificate): "laptop"})
+        self.assertEqual(len(readTokens(str(self.folder / "token"), DISK).first), 64)
+        self.assertEqual((self.folder / "token").stat().st_mode & 0o777, 0o600)

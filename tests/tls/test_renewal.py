@@ -340,6 +340,16 @@ class StampTests(RenewalTestCase):
         self.assertRaises(ConfigurationError, self.parent.prepare)
         self.assertEqual(self.parent.stamp(), self.parent.stampRead)
 
+    def test_whatCannotBeSeenIsNoChange(self) -> None:
+        """
+        All files together: a chroot hides them.  One alone was removed.
+        """
+        os.unlink(self.cert)
+        self.assertIsNotNone(self.parent.stamp())
+        for path in (self.key, self.cas):
+            os.unlink(path)
+        self.assertIsNone(self.parent.stamp())
+
     def test_whatSaysTheSameIsInUse(self) -> None:
         os.utime(self.cert)
         self.assertNotEqual(self.parent.stamp(), self.parent.stampRead)

@@ -27,13 +27,14 @@ class ChangingFiles:
     """
 
     def __init__(self) -> None:
-        self.there = self.stampRead = 0
+        self.there: int | None = 0
+        self.stampRead: int | None = 0
         self.trouble: str | None = None
         self.isNew = True
-        self.reads: list[int] = []
+        self.reads: list[int | None] = []
         self.later: Deferred[bool] | None = None
 
-    def stamp(self) -> int:
+    def stamp(self) -> int | None:
         """
         Look at it.
         """
@@ -68,7 +69,7 @@ class FileWatchTests(SynchronousTestCase):
         """
         Other files are there, and are looked at.
         """
-        self.files.there += 1
+        self.files.there = (self.files.there or 0) + 1
         for _ in range(looks):
             self.watch.look()
 
@@ -120,6 +121,18 @@ class FileWatchTests(SynchronousTestCase):
         self.watch.look()
         self.watch.look()
         self.assertEqual(self.files.reads, [])
+
+    def test_whatIsHiddenIsSaidOnceAndNothingIsRead(self) -> None:
+        """
+        In a chroot, for example.
+        """
+        self.files.there = None
+        for _ in range(5):
+            self.watch.look()
+        self.assertEqual((self.files.reads, self.counted), ([], []))
+        ((level, text),) = self.said()
+        self.assertEqual(level, LogLevel.info)
+        self.assertIn("cannot be seen from here", text)
 
     def test_workersMayTakeTheirTime(self) -> None:
         self.files.later = Deferred()

@@ -148,11 +148,13 @@ class RenewableCredentials:
         self._paths, self._seen = tuple(reading.contents), tuple(reading.stamps.values())
         return Prepared(reading.contents, files, loaded, exposed, found, isInUse)
 
-    def stamp(self) -> tuple[object, ...]:
+    def stamp(self) -> tuple[object, ...] | None:
         """
-        @return: what is another one when a file that is in use has changed.  It costs a look at each.
+        @return: what is another one when a file that is in use has changed; L{None} when none can be looked at, as
+            in a chroot.  It costs a look at each.
         """
-        return tuple(self._files.stamp(path) for path in self._paths)
+        found = tuple(self._files.stamp(path) for path in self._paths)
+        return None if found and all(each is None for each in found) else found
 
     @property
     def stampRead(self) -> object:

@@ -44,7 +44,8 @@ class FileWatch:
         self._credentials = credentials
         self._takeUp = takeUp
         self._count = count
-        self._seen: object = None
+        self._seen: object = credentials.stampRead
+        self._isBlind = False
 
     def look(self) -> None:
         """
@@ -52,9 +53,22 @@ class FileWatch:
         """
         found = self._credentials.stamp()
         isSteady, self._seen = found == self._seen, found
-        if isSteady and found != self._credentials.stampRead:
+        if found is None:
+            self._cannotSee()
+        elif isSteady and found != self._credentials.stampRead:
             done = maybeDeferred(self._takeUp).addCallbacks(self._taken, self._notTaken)
             orLog(done, self._log, "nobody knows what has become of files that have changed")
+
+    def _cannotSee(self) -> None:
+        """
+        None of the files is to be seen any more: a chroot or the like hides them, and what is in use stays so.
+        """
+        if not self._isBlind:
+            self._isBlind = True
+            self._log.info(
+                "the files of certificates, keys and lists cannot be seen from here, so that what changes in them is "
+                "not taken up by itself"
+            )
 
     def _taken(self, isNew: Any) -> None:
         if isNew:
