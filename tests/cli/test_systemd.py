@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 from tests.doubles.commands import CommandTestCase
@@ -55,6 +56,19 @@ class SystemdTests(CommandTestCase):
 
     def test_thePrefixMayBeThatOfAnotherMachine(self) -> None:
         self.assertIn("\nExecStart=/opt/uotp/bin/uotp-server /etc", self.printed("server", "--prefix", "/opt/uotp"))
+
+    def test_aSingleFileIsForNoService(self) -> None:
+        """
+        What has no place of its own can be printed all the same.
+        """
+        path = self.mktemp()
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("__main__.py", "")
+        self.patch(sys, "argv", [path, "systemd", "server"])
+        line = self.refusalOf(lambda: systemd.systemd(["server"]))
+        self.assertIn("a single file unpacks itself in a home directory, and a service has none", line)
+        self.printed("server", "--prefix", "/opt/uotp")
+        self.printed("networkd")
 
     def test_whatUnitsHaveAMeaningForIsEscaped(self) -> None:
         self.assertEqual(unitCommand(["/a b/100%/$x"]), "'/a b/100%%/$$x'")

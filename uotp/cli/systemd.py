@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+import zipfile
 from collections.abc import Sequence
 from importlib import resources
 
@@ -95,6 +96,9 @@ def systemd(words: Sequence[str]) -> int:
     options.parseOptions(words)
     what = options["what"]
     text = packaged((SOCKETS if options["socket"] else FILES)[what])
+    if options["prefix"] is None and what in SOCKETS and zipfile.is_zipfile(sys.argv[0]):
+        reason = "a single file unpacks itself in a home directory, and a service has none: install it, or say --prefix"
+        options.refuse(reason)
     folder = None if options["prefix"] is None else os.path.join(options["prefix"], "bin")
     for end in SOCKETS:
         text = text.replace(f"@{end}@", unitCommand(programOf(end, folder)))
