@@ -40,6 +40,7 @@ PACKAGES = {
     "shellcheck": "shellcheck",
     "sysctl": "procps",
     "systemd-analyze": "systemd",
+    "tmux": "tmux",
     "wg": "wireguard-tools",
     "wireguard-go": "wireguard-go",
 }

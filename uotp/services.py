@@ -270,7 +270,7 @@ def beControlled(
     @param control: where the socket is to be.
     @param end: C{"client"} or C{"server"}.
     """
-    if control is None or not hasattr(service, "reporter"):
+    if control is None:
         return
     from uotp.monitoring import ControlPlace, ControlService  # noqa: PLC0415 - of no use without a socket
 

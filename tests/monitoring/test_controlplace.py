@@ -57,9 +57,14 @@ class PlaceTests(SynchronousTestCase):
         self.make("system/.abc/s", "system/.abc/s.sock", "system/notes", "own/other.sock", "system/a/b/c.sock")
         environment = {"XDG_RUNTIME_DIR": str(self.directory / "own"), "RUNTIME_DIRECTORY": ""}
         self.assertEqual(foundSockets(environment), own + system)
-        environment["RUNTIME_DIRECTORY"] = str(self.directory / "system")
-        self.assertEqual(foundSockets(environment), system + own)
         self.assertEqual(foundSockets({}), system)
+
+    def test_insideAUnitOnlyItsOwnIsFound(self) -> None:
+        (own,) = self.make("unit/server-443.sock")
+        self.make("own/uotp/client-8911.sock", "system/server-8443.sock")
+        environment = {name: str(self.directory / "own") for name in ("XDG_RUNTIME_DIR", "HOME")}
+        environment["RUNTIME_DIRECTORY"] = f"{self.directory / 'unit'}:/run/other"
+        self.assertEqual(foundSockets(environment), [own])
 
     def test_nothingIsFoundWhereNothingIs(self) -> None:
         self.assertEqual(foundSockets({"XDG_RUNTIME_DIR": str(self.directory / "missing")}), [])

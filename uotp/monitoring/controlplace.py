@@ -64,8 +64,9 @@ def foundSockets(environment: Mapping[str, str]) -> list[str]:
 
 def _directories(environment: Mapping[str, str]) -> Iterator[str]:
     given = environment.get("RUNTIME_DIRECTORY", "").partition(":")[0]
-    if given.startswith("/"):
+    if given.startswith("/"):  # inside a unit its own program is meant
         yield given
+        return
     own = environment.get("XDG_RUNTIME_DIR", "")
     if own.startswith("/"):
         yield os.path.join(own, OWN_DIRECTORY)
