@@ -69,12 +69,14 @@ class Door:
     @ivar wire: the format that is spoken, 1 or 2.
     @ivar cafile: with whose certificate it is known; empty for plain TCP.
     @ivar certificate: a file with a certificate to show and its key, if any.
+    @ivar token: what to show in the hello, if anything.
     """
 
     server: Address
     wire: int
     cafile: str = ""
     certificate: str = ""
+    token: str = ""
 
     def context(self) -> ssl.SSLContext | None:
         """
@@ -108,7 +110,7 @@ class Door:
         """
         @return: what is said first.
         """
-        return sessionId if self.wire == 1 else clientHello(sessionId)
+        return sessionId if self.wire == 1 else clientHello(sessionId, tokenExtension(self.token.encode()))
 
     def enter(
         self,
@@ -139,6 +141,13 @@ class Door:
         @return: the frame of one datagram.
         """
         return frame(data) if self.wire == 1 else RawFrame(TRAIN, data, number, max(1, len(data))).encode()
+
+
+def tokenExtension(token: bytes) -> bytes:
+    """
+    @return: the extension of a hello that shows a token; nothing where there is none.
+    """
+    return b"\4" + len(token).to_bytes(2, "big") + token if token else b""
 
 
 def readExactly(connection: socket.socket, count: int) -> bytes:

@@ -183,6 +183,7 @@ class House:
         wire: int = 2,
         rate: int = RATE,
         shadyPort: int = 0,
+        token: str = "",
     ) -> None:
         """
         Start all, and wait until the bystander flows.
@@ -192,11 +193,13 @@ class House:
         @param rate: of the bystander.
         @param shadyPort: where the bystander's client finds an attacker instead of the server, in
             all sessions but the first; 0 for none.
+        @param token: by which newcomers come in, if one is needed.
         """
         self._start, self._programs = start, programs
         self._certificates = certificates
         self.wire = wire
         self._shadyPort = shadyPort
+        self.token = token
         self._ends: dict[str, Program] = {}
         self.base: dict[str, Held] = {}
         self.crowd = Spoken(start, "tests.hostile.crowd")
@@ -268,8 +271,8 @@ class House:
         made = Door(self.serverAddress, self.wire)
         if self._certificates is not None:
             own = self._certificates.client(name) if name else ""
-            made = Door(self.serverAddress, self.wire, self._certificates.cafile, own)
-        return [list(made.server), made.wire, made.cafile, made.certificate]
+            made = Door(self.serverAddress, self.wire, self._certificates.cafile, own, self.token)
+        return [list(made.server), made.wire, made.cafile, made.certificate, made.token]
 
     def attack(self, kind: str, /, **options: Any) -> Spoken:
         """
