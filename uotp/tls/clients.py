@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from uotp.errors import ConfigurationError
@@ -21,7 +22,7 @@ from uotp.tls.pins import PIN_BYTES, parsePin
 from uotp.tls.reasons import plainText
 
 LIST_BYTES = 4 << 20
-"""A longer list is refused: so much is more than L{MOST_CLIENTS} lines of the usual length."""
+"""A longer list is refused: L{MOST_CLIENTS} lines have so much where names have up to ten letters."""
 
 MOST_CLIENTS = 65536
 """So many clients may be listed: it takes some 0.1 s to read them, and 20 MB to keep them."""
@@ -102,13 +103,12 @@ def _entryOf(line: bytes) -> tuple[bytes, str] | None:
 
 def _pinOf(word: str) -> bytes:
     """
-    @return: the pin, soon where it is written as `uotp cert` prints it.
+    @return: the pin, soon where it is written as `uotp cert` and openssl print it.
     """
-    if word.startswith(OPENSSL_PREFIX):
-        try:
+    pin = b""
+    with suppress(binascii.Error, ValueError):
+        if word.startswith(OPENSSL_PREFIX):
             pin = base64.b64decode(word[len(OPENSSL_PREFIX) :], validate=True)
-        except (binascii.Error, ValueError):
-            pin = b""
-        if len(pin) == PIN_BYTES:
-            return pin
-    return parsePin(word)
+        elif len(word) == 2 * PIN_BYTES:
+            pin = bytes.fromhex(word)
+    return pin if len(pin) == PIN_BYTES else parsePin(word)
