@@ -313,6 +313,29 @@ class TrustTests(ExaminationTestCase):
         found = self.examine(tls=ClientTls(cafile=self.path(b"nothing")))
         self.assertNamed(found[ExamStep.TLS], Outcome.FAULT, "CA file", "uotp cert")
 
+    def test_tokenIsShown(self) -> None:
+        """
+        To a server that is trusted, and to no other.
+        """
+        token = b"a secret of twenty-eight bytes"
+        choices = self.choices(self.ours, tokenFile=self.path(token + b"\n"))
+        self.assertIs(self.examine(tls=choices)[ExamStep.HELLO].outcome, Outcome.OK)
+        self.assertEqual(self.uotp.tokens, [token])
+        self.machine.program = lambda: Secured(STRANGER.issue("good.test"), self.newUotp())
+        self.examine(tls=choices)
+        self.assertEqual(self.uotp.tokens, [None])
+
+    def test_tokenIsNotKnown(self) -> None:
+        self.uotp.welcomes = False
+        choices = self.choices(self.ours, tokenFile=self.path(b"a secret of twenty-eight bytes\n"))
+        remedy = "does not know the token"
+        self.assertNamed(self.examine(tls=choices)[ExamStep.HELLO], Outcome.FAULT, "refuses the session", remedy)
+
+    def test_tokenCannotBeShownInFormat1(self) -> None:
+        self.machine.program = lambda: Secured(GOOD, Plain())
+        choices = self.choices(self.ours, tokenFile=self.path(b"a secret of twenty-eight bytes\n"))
+        self.assertNamed(self.examine(tls=choices)[ExamStep.HELLO], Outcome.FAULT, "format 1", "see the step ALPN")
+
     def test_serverIsFull(self) -> None:
         self.uotp.welcomes = False
         found = self.examine()
@@ -343,6 +366,10 @@ class ClockTests(ExaminationTestCase):
         self.assertEqual(exitStatusOf(self.all), 0)
 
     def test_clockIsOlderThanTheProgram(self) -> None:
+        """
+        Where the server does not tell what time it is.
+        """
+        self.uotp.status = None
         self.machine.wallClock = NOW.replace(year=2026, month=10) - timedelta(days=400)
         self.assertNamed(
             self.examine()[ExamStep.CLOCK], Outcome.FAULT, "when this program was not there yet", "date -s"

@@ -20,7 +20,7 @@ from uotp.path import PathStats
 from uotp.tls.credentials import ServerCredentials
 from uotp.train import Numbering, Train
 from uotp.wire.format2 import Format2Codec, Kind, controlFrame
-from uotp.wire.hello import ClientHelloDecoder, ServerHello, encodeServerHello
+from uotp.wire.hello import ClientHelloDecoder, ServerHello, Token, encodeServerHello
 from uotp.wire.status import ServerStatus, encodeStatus
 
 SERVER = IPv4Address("TCP", "192.0.2.7", 8443)
@@ -86,6 +86,7 @@ class Uotp:
     @ivar welcomes: whether sessions are let in.
     @ivar swallows: longer frames than this never arrive, nor anything behind them.
     @ivar got: what the target got.
+    @ivar tokens: those that it was shown.
     @ivar byes: how many sessions have taken their leave.
     """
 
@@ -98,6 +99,7 @@ class Uotp:
         self.swallows = 1 << 20
         self.got: list[bytes] = []
         self.byes = 0
+        self.tokens: list[Token | None] = []
         self._decoder: ClientHelloDecoder | None = ClientHelloDecoder()
         self._codec = Format2Codec(Numbering())
 
@@ -107,6 +109,7 @@ class Uotp:
             if heard is None:
                 return
             self._decoder = None
+            self.tokens.append(heard[0].token)
             self.outgoing += encodeServerHello(ServerHello(self.welcomes, isNew=True, keptSeconds=150))
             self.isClosed = not self.welcomes
             data = heard[1]

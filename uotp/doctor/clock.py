@@ -39,8 +39,6 @@ def judgeClock(found: Encounter, now: datetime, *, isSynchronized: bool | None) 
     @return: the finding.
     """
     here = f"{now:%Y-%m-%d %H:%M:%S} UTC here"
-    if now < existsSince():
-        return faulty(ExamStep.CLOCK, f"{here}, when this program was not there yet", REMEDY)
     there = timeThere(found)
     isDateWrong = found.isWrongIn(Against.EXPIRED, Against.NOT_YET) is not None
     if there is not None:
@@ -58,6 +56,8 @@ def withoutServer(found: Encounter, now: datetime, here: str, *, isSynchronized:
     """
     @return: the finding where the server does not tell what time it is there.
     """
+    if now < existsSince():
+        return faulty(ExamStep.CLOCK, f"{here}, when this program was not there yet", REMEDY)
     kept = {True: ", and the clock is kept right", False: ", and nobody keeps the clock right", None: ""}[
         isSynchronized
     ]

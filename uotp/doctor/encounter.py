@@ -89,6 +89,7 @@ class Encounter:
     @ivar refusesUs: what the server has against our certificate, or that it misses one, in words.
     @ivar wantsOther: whether the server wants none of the protocols that we offer by ALPN.
     @ivar ours: the certificate that we show.
+    @ivar hasToken: whether we have a token for a server that we trust.
     @ivar answer: what came of the hello.
     @ivar status: how the server stands, if it has told.
     @ivar date: what time it is there, if a web server has told.
@@ -104,6 +105,7 @@ class Encounter:
     refusesUs: str | None = None
     wantsOther: bool = False
     ours: OwnCertificate | None = None
+    hasToken: bool = False
     answer: HelloAnswer = HelloAnswer.NONE
     status: ServerStatus | None = None
     date: datetime | None = None
@@ -217,8 +219,11 @@ class Meeting:
         isLook = found.hasTls and not found.isTrusted
         protocol = None if found.shown is None else found.shown.protocol
         wireFormat = WireFormat.TWO if isLook else formatToDial(self._settings.wire, protocol)
+        token = None if self._inspection is None or isLook else self._inspection.token()
+        found = replace(found, hasToken=token is not None)
+        hello = ClientHello(wireFormat, newSessionId(), token=token if wireFormat is WireFormat.TWO else None)
         try:
-            channel.send(encodeClientHello(ClientHello(wireFormat, newSessionId())), self._settings.timeout)
+            channel.send(encodeClientHello(hello), self._settings.timeout)
             if wireFormat is WireFormat.ONE:
                 return self._afterFormat1(found, channel)
             return self._hear(found, channel)

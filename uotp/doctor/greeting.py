@@ -105,7 +105,7 @@ def certificateRefused(found: Encounter, reason: str) -> Finding:
         f"{reason}; ours is {ours.subject}, issued by {ours.issuer}, valid until {ours.ends:%Y-%m-%d}"
         f"{f', and the server takes those of {wanted}' if wanted else ''}",
         "have the server's administrator make another one for this client, and give it by "
-        f"{spelled('cert')} and {spelled('key')}",
+        f"{spelled('cert')} and {spelled('key')}; if the server has a list of clients, have it put there",
     )
 
 
@@ -124,26 +124,34 @@ def judgeHello(found: Encounter) -> Finding:
         return notReached(ExamStep.HELLO, reason)
     good = {
         HelloAnswer.WELCOME: "the server has welcomed a session in format 2",
-        HelloAnswer.FORMAT_1: "said in format 1, which has no answer",
+        HelloAnswer.FORMAT_1: None if found.hasToken else "said in format 1, which has no answer",
     }.get(found.answer)
-    return well(ExamStep.HELLO, good) if good is not None else helloRefused(found.answer)
+    return well(ExamStep.HELLO, good) if good is not None else helloRefused(found)
 
 
-def helloRefused(answer: HelloAnswer) -> Finding:
+def helloRefused(found: Encounter) -> Finding:
     """
     @return: that the server has not welcomed us.
     """
-    if answer is HelloAnswer.REFUSED:
+    token = spelled("tokenFile")
+    if found.answer is HelloAnswer.REFUSED:
+        shown = f"it does not know the token of {token}" if found.hasToken else f"it wants a token ({token})"
         return faulty(
             ExamStep.HELLO,
             "the server refuses the session",
-            "its log says why: all its sessions are taken, this client has its share, it stops, or it does not speak "
-            f"this format (see {spelled('wire')})",
+            f"its log says why: {shown}, all its sessions are taken, this client has its share, it stops, or it does "
+            f"not speak this format ({spelled('wire')})",
+        )
+    if found.answer is HelloAnswer.FORMAT_1:
+        return faulty(
+            ExamStep.HELLO,
+            "format 1 is spoken, in which no token can be shown",
+            f"see the step ALPN: with {token} both ends have to speak format 2",
         )
     closed = "the server has closed the connection in place of an answer"
     return faulty(
         ExamStep.HELLO,
-        closed if answer is HelloAnswer.CLOSED else "the server does not answer",
-        f"see whether uotp-server is at this port, and whether it speaks this format (see {spelled('wire')}): its log "
+        closed if found.answer is HelloAnswer.CLOSED else "the server does not answer",
+        f"see whether uotp-server is at this port, and whether it speaks this format ({spelled('wire')}): its log "
         "names this client",
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import sys
 from collections.abc import Iterator
 from ipaddress import ip_address
 
@@ -71,7 +72,7 @@ def interfaceTo(host: str, mark: int | None = None) -> str | None:
         for kind, payload in ask(GET_ROUTE, IS_REQUEST, request):
             if kind == NEW_ROUTE:
                 index = attributesOf(payload).get(RTA_OIF)
-                return None if index is None else socket.if_indextoname(int.from_bytes(index, "little"))
+                return None if index is None else socket.if_indextoname(int.from_bytes(index, sys.byteorder))
     except (OSError, ValueError, AttributeError, struct.error):
         return None
     return None

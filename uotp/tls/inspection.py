@@ -28,7 +28,7 @@ from uotp.tls.pins import publicKeyPin
 from uotp.tls.reasons import alternativeNames, isUnknown, nameText
 from uotp.tls.records import ROOM_BYTES
 from uotp.tls.verification import VerifyingConnection
-from uotp.wire import WireChoice
+from uotp.wire import Token, WireChoice
 
 __all__ = ["Against", "Flaw", "HandshakeTrouble", "Inspection", "OwnCertificate", "ShownByServer", "TlsTalk"]
 
@@ -302,8 +302,9 @@ class Inspection:
         """
         self._host = host
         self._credentials = ClientCredentials(choices, wire=wire, now=now, files=files)
-        self._bare = ClientCredentials(replace(choices, cert=None, key=None), wire=wire, now=now, files=files)
-        self._mute = ClientCredentials(replace(choices, cert=None, key=None), wire=WireChoice.ONE, now=now, files=files)
+        bare = replace(choices, cert=None, key=None, tokenFile=None)
+        self._bare = ClientCredentials(bare, wire=wire, now=now, files=files)
+        self._mute = ClientCredentials(bare, wire=WireChoice.ONE, now=now, files=files)
         self._credentials.creatorFor(host)
 
     def trusting(self) -> TlsTalk:
@@ -320,6 +321,12 @@ class Inspection:
         """
         credentials = self._credentials if shows else self._bare if offers else self._mute
         return TlsTalk(credentials.creatorFor(self._host, LookingConnection)(None))
+
+    def token(self) -> Token | None:
+        """
+        @return: what a server is to be shown that is trusted, if anything.
+        """
+        return self._credentials.token()
 
     def ours(self) -> OwnCertificate | None:
         """
