@@ -141,13 +141,20 @@ class TwoHostsTests(ProgramTestCase):
         self.client.run(python(self.client, ASK))
         self.client.run(python(self.client, BROWSE))
 
-    def test_aServerOfAllProcessorsCarriesDatagrams(self) -> None:
+    def test_oneOfTwoClientsIsShutOut(self) -> None:
         """
-        With the one option that is named for it.
+        A server of all processors has two clients, until one of them is revoked.  The other does not notice.
         """
         self.enrol()
-        self.server.start("server", self.blocks["workers-server"], LISTENING)
-        self.client.start("client", self.blocks["two-hosts-client"], LISTENING)
+        server = self.server.start("server", self.blocks["workers-server"], LISTENING)
+        self.client.start("laptop", self.blocks["two-hosts-client"], LISTENING)
+        self.server.run(f"uotp cert add phone --bundle {SERVER_NAME}")
+        phone = self.server.start("phone", "uotp-client pki/phone.uotp", LISTENING)
+        for host in (self.client, self.server):
+            host.run(python(host, ASK))
+        self.server.run("uotp cert revoke phone")
+        server.waitForLine(r"session \w+ \(phone.*ended: its client may not join any more")
+        phone.waitForLine("refused our certificate: revoked")
         self.client.run(python(self.client, ASK))
 
     def test_daemonsCarryDatagrams(self) -> None:
