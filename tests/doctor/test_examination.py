@@ -409,6 +409,15 @@ class PassageTests(ExaminationTestCase):
         self.assertEqual(self.uotp.got, [b"ping"] * 3)
         self.assertEqual(exitStatusOf(self.all), 18)
 
+    def test_targetAnswersLate(self) -> None:
+        """
+        Then the server has heard of it, before we have.
+        """
+        self.uotp.answers = False
+        self.uotp.status = TOLD._replace(answered=0, answeredAny=0)
+        found = self.examine(probe=b"ping")
+        self.assertIn("has answered a datagram of 4 bytes", found[ExamStep.TARGET].facts)
+
     def test_targetIsNotThere(self) -> None:
         self.uotp.answers = False
         for status, words in (

@@ -18,7 +18,7 @@ from uotp.wire import ServerStatus
 PROBES = 3
 """So many datagrams the target is sent, since UDP may lose one or two."""
 
-PROBE_SECONDS = 0.4
+PROBE_SECONDS = 0.7
 """So long each of them is waited for, and longer where the path is."""
 
 PINGS = 20
@@ -65,7 +65,7 @@ def tryTarget(tunnel: OpenTunnel, settings: DoctorSettings) -> Finding:
         status = tunnel.status(settings.timeout)
     except TunnelGone as gone:
         return faulty(ExamStep.TARGET, str(gone), "see the server's log")
-    if len(tunnel.datagrams) > before:
+    if len(tunnel.datagrams) > before or (status is not None and status.answered is not None):
         return well(ExamStep.TARGET, f"it has answered a datagram of {len(probe)} bytes")
     return judgeTarget(status, isOwnProbe=settings.probe is not None)
 
