@@ -112,7 +112,7 @@ setup(
     # the line on `package_dir` an editable install would lose it in silence.
     packages=[*find_packages(include=["uotp", "uotp.*"]), "twisted.plugins"],
     package_dir={"": "."},
-    package_data={"uotp": ["py.typed"], "uotp.cli": ["host/*"]},
+    package_data={"uotp.monitoring.web": ["*.css", "*.js"], "uotp": ["py.typed"], "uotp.cli": ["host/*"]},
     data_files=[(str(folder), files) for folder, files in SHARED.items()],
     zip_safe=False,
     cmdclass={"install": RefuseInstall},

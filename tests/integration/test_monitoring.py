@@ -5,17 +5,20 @@ Real programs that show how they do, and whoever looks.
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import shutil
 import socket
 from http.client import HTTPConnection
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
+from twisted.trial.unittest import SkipTest
 
 from bench.rig.ports import LOOPBACK, freePort
 from bench.rig.programs import Program, until
 from tests.integration.correspondence import Address
-from tests.integration.harness import ourCommand
+from tests.integration.harness import ourCommand, runToEnd
 from tests.integration.rig import Pair, RigTestCase
 from tests.integration.udpends import UdpEnd
 from tests.pages import README, printedBlocks
@@ -88,6 +91,38 @@ class MonitoringTests(RigTestCase):
         self.assertIn(
             f"cannot listen on 127.0.0.1 port {taken} (TCP, for metrics): Address already in use", other.story()
         )
+
+    def browse(self, *options: str) -> str:
+        """
+        @param options: the last is what to look at.
+        @return: what a browser without a window prints.
+        """
+        browser = shutil.which("chromium")
+        if browser is None:
+            reason = "chromium is missing: apt-get install chromium"
+            raise SkipTest(reason)
+        folder = os.path.abspath(self.mktemp())
+        done = runToEnd([browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder}", *options])
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def test_browserShowsThePage(self) -> None:
+        """
+        The script runs under the policy that the page has, and asks for the body again.  Without it it is the
+        same page.
+        """
+        server = self.startServer((LOOPBACK, 9), "--no-tls", "--metrics", "0")
+        url = f"http://127.0.0.1:{self.shownBy(server)[1]}/"
+        text = self.browse("--virtual-time-budget=12000", "--dump-dom", url)
+        self.assertIn('<p class="state">ready</p>', text)
+        self.assertIn("There is none.", text)
+        self.assertRegex(text, r'<span id="fresh"[^>]*>As of [0-9]')
+        copy = Path(os.path.abspath(self.mktemp())).with_suffix(".html")
+        copy.write_text(self.get(self.shownBy(server), "/")[1].replace('<script src="page.js" defer></script>', ""))
+        text = self.browse("--dump-dom", copy.as_uri())
+        self.assertNotIn("<script", text)
+        self.assertIn('<p class="state">ready</p>', text)
+        self.assertIn("As of when the page was loaded.", text)
 
     def test_thePagesServerIsWell(self) -> None:
         """

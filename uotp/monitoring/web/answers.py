@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 TEXT = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"
 JSON = "application/json"
+SCRIPT = "text/javascript; charset=utf-8"
+STYLE = "text/css; charset=utf-8"
 
 SAFE_HEADERS = (
     ("Cache-Control", "no-store"),

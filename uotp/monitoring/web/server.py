@@ -4,17 +4,23 @@ The place at which a program shows how it is: metrics, a page, and whether it is
 
 from __future__ import annotations
 
+import json
 import socket
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from importlib.resources import files
 from typing import Any
 
-from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred, succeed
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 
 from uotp.monitoring.report import Report, Reporter
-from uotp.monitoring.web.answers import HttpAnswer
+from uotp.monitoring.web.answers import HTML, JSON, SCRIPT, STYLE, HttpAnswer
 from uotp.monitoring.web.exposition import Exposition
 from uotp.monitoring.web.health import health
+from uotp.monitoring.web.history import History
+from uotp.monitoring.web.page import body, page
 from uotp.monitoring.web.root import Respond, Root
 from uotp.monitoring.web.site import MonitoringSite
 from uotp.net import Host, Listen, bindTogether, placesOf
@@ -42,9 +48,17 @@ class MonitoringServer:
         self._reporter = reporter
         self._reactor = reactor
         self._exposition = Exposition()
+        self._history = History(reporter.report, reactor)
+        folder = files(__package__)
+        script, style = (folder.joinpath(name).read_bytes() for name in ("page.js", "page.css"))
         responses: dict[str, Respond] = {
+            "/": lambda accept: self._of(self._page, accept),
+            "/body": lambda accept: self._of(self._body, accept),
+            "/page.js": lambda _: succeed(HttpAnswer(OK, SCRIPT, (script,))),
+            "/page.css": lambda _: succeed(HttpAnswer(OK, STYLE, (style,))),
             "/metrics": lambda accept: self._of(self._metrics, accept),
             "/healthz": lambda accept: self._of(health, accept),
+            "/report.json": lambda accept: self._of(reportAsJson, accept),
         }
         self._site = MonitoringSite(Root(reactor, socket.gethostname(), responses), reactor)
         self._ports: list[IListeningPort] = []
@@ -88,8 +102,9 @@ class MonitoringServer:
 
     def startService(self) -> None:
         """
-        Warn when others than this machine may look.
+        Begin to keep a history, and warn when others than this machine may look.
         """
+        self._history.start()
         for host, port in self.listening:
             address = Host.parse(host).asOneAddress.address
             if address is not None and not address.is_loopback:
@@ -105,6 +120,7 @@ class MonitoringServer:
         """
         @return: fires when nothing listens any more.
         """
+        self._history.stop()
         ports, self._ports = self._ports, []
         self._site.endAll()
         return gatherResults([maybeDeferred(port.stopListening) for port in ports])
@@ -115,9 +131,33 @@ class MonitoringServer:
         """
         return self._reporter.report().addCallback(make, accept)
 
+    def _page(self, report: Report, _: str) -> HttpAnswer:
+        return HttpAnswer(OK, HTML, page(report, self._history))
+
+    def _body(self, report: Report, _: str) -> HttpAnswer:
+        return HttpAnswer(OK, HTML, body(report, self._history))
+
     def _metrics(self, report: Report, accept: str) -> HttpAnswer:
         kind, parts = self._exposition.write(report, accept)
         return HttpAnswer(OK, kind, parts)
+
+
+def reportAsJson(report: Report, _: str) -> HttpAnswer:
+    """
+    @return: all of a report, a session at a time.
+    """
+    return HttpAnswer(OK, JSON, jsonParts(report))
+
+
+def jsonParts(report: Report) -> Iterator[bytes]:
+    """
+    @return: a report as JSON, in parts.
+    """
+    head = json.dumps(asdict(replace(report, sessions=())))
+    yield head.removesuffix("[]}").encode() + b"["
+    for place, session in enumerate(report.sessions):
+        yield (b", " if place else b"") + json.dumps(asdict(session)).encode()
+    yield b"]}"
 
 
 def boundNumber(port: IListeningPort) -> int:
