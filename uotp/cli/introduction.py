@@ -31,7 +31,7 @@ def introduce(options: GnuOptions, reactor: Any) -> None:
     """
     _log.info(
         "{program} {version} on {python}, Twisted {twisted} ({reactor}), {openssl}, pyOpenSSL {pyopenssl}, "
-        "cryptography {cryptography}, {system}, told: {words}",
+        "cryptography {cryptography}, {platform}, told: {words}",
         program=options.commandName,
         version=uotp.__version__,
         python=f"{platform.python_implementation()} {platform.python_version()}",
@@ -42,7 +42,7 @@ def introduce(options: GnuOptions, reactor: Any) -> None:
         ),
         pyopenssl=OpenSSL.__version__,
         cryptography=cryptography.__version__,
-        system=f"{platform.system()} {platform.release()} {platform.machine()}",
+        platform=f"{platform.system()} {platform.release()} {platform.machine()}",
         words=commandLine(options),
     )
 

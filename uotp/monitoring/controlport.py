@@ -141,7 +141,7 @@ class ControlPort:
 
     def _say(self, words: str, reason: str) -> None:
         suppressed = self._rateLimit.suppressedBefore(words)
-        logCounted(self._log, LogLevel.warn, suppressed, f"control socket: {words}", reason=reason)
+        logCounted(self._log, LogLevel.warn, suppressed, "control socket: " + words, reason=reason)
 
 
 class _One(Factory):

@@ -200,5 +200,5 @@ def tellLost(observer: ILogObserver, count: int, reason: str) -> None:
     """
     Tell an observer what it has not got.
     """
-    words = "{count} log lines were lost{reason}" if count > 1 else "a log line was lost{reason}"
-    Logger("uotp.telemetry", observer=observer).warn(words, count=count, reason=reason)
+    words = "{count} log lines were lost{reasonWords}" if count > 1 else "a log line was lost{reasonWords}"
+    Logger("uotp.telemetry", observer=observer).warn(words, count=count, reasonWords=reason)

@@ -172,12 +172,14 @@ class Attempt:
             self._context.outcomes[contender.outcome] += 1
         took = {DialStep.LOOKUP: self._lookupTook, **contender.took}
         self._log.debug(
-            "tunnel to {host} port {port}{segments}: {words}; {steps}",
+            "tunnel to {host} port {port}{segmentsWords}: {words}; {stepsWords}",
             host=contender.address.host,
             port=contender.address.port,
-            segments="" if contender.segmentSize is None else f" in segments of {contender.segmentSize} bytes",
+            segmentsWords="" if contender.segmentSize is None else f" in segments of {contender.segmentSize} bytes",
+            segments=contender.segmentSize,
             words=words,
-            steps=", ".join(f"{step.value} {seconds * 1e3:.1f} ms" for step, seconds in took.items()),
+            **{step.name: seconds for step, seconds in took.items()},
+            stepsWords=", ".join(f"{step.value} {seconds * 1e3:.1f} ms" for step, seconds in took.items()),
         )
 
     # The end.

@@ -157,11 +157,11 @@ class LastGood:
         self._hasWarned = True
         isOthers = isinstance(error, PermissionError)
         self._log.warn(
-            "the server's addresses cannot be remembered in {directory} ({setting}): {reason}{remedy}",
+            "the server's addresses cannot be remembered in {directory} ({setting}): {reason}{remedyWords}",
             directory=self._directory,
             setting=spelled("stateDirectory"),
             reason=getattr(error, "strerror", None) or str(error),
-            remedy="; it has to belong to the user that this program runs as" if isOthers else "",
+            remedyWords="; it has to belong to the user that this program runs as" if isOthers else "",
         )
 
     def close(self) -> None:
