@@ -17,7 +17,7 @@ from tests.monitoring.test_site import SiteTestCase
 from uotp.monitoring.report import CertificateReport, Report, Traffic
 from uotp.monitoring.web.figures import byteWords, countWords, curve, delayWords, rateWords, timeWords
 from uotp.monitoring.web.history import MOST_SAMPLES, SAMPLE_SECONDS, STILL, History
-from uotp.monitoring.web.page import ROWS_AT_ONCE, page
+from uotp.monitoring.web.page import ROWS_AT_ONCE, pageParts
 
 VOID = {"meta", "link", "br"}
 """Elements that have no end."""
@@ -67,7 +67,7 @@ class PageTests(SynchronousTestCase):
         self.history = History(lambda: succeed(SERVER_REPORT), Clock())
 
     def read(self, report: Report) -> Reader:
-        reader = Reader(b"".join(page(report, self.history)).decode())
+        reader = Reader(b"".join(pageParts(report, self.history)).decode())
         self.assertEqual(reader.open, [])
         return reader
 
@@ -128,7 +128,7 @@ class PageTests(SynchronousTestCase):
 
     def test_manySessionsAreWrittenInParts(self) -> None:
         report = replace(crowded(100, 1), sessionsOpen=4096)
-        parts = list(page(report, self.history))
+        parts = list(pageParts(report, self.history))
         self.assertLessEqual(max(part.count(b"<tr") for part in parts), ROWS_AT_ONCE)
         reader = self.read(report)
         self.assertEqual(sum(tag == "tr" for tag, _ in reader.tags) > 100, True)

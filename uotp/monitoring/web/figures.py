@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-MINUTE_SECONDS, HOUR_SECONDS, DAY_SECONDS = 60, 3600, 86400
+FULL_MINUTE, FULL_HOUR, FULL_DAY = 60, 3600, 86400
 
 CURVE_WIDTH, CURVE_HEIGHT = 120, 28
 """Of a curve, in pixels."""
 
 
-def scaled(number: float, step: int, units: Sequence[str]) -> str:
+def inUnits(number: float, step: int, units: Sequence[str]) -> str:
     """
     @return: a number in the largest unit in which it is not below 1.
     """
@@ -27,14 +27,14 @@ def byteWords(number: float) -> str:
     """
     @return: an amount of bytes.
     """
-    return scaled(number, 1024, ("B", "KiB", "MiB", "GiB", "TiB", "PiB"))
+    return inUnits(number, 1024, ("B", "KiB", "MiB", "GiB", "TiB", "PiB"))
 
 
 def rateWords(bytesPerSecond: float) -> str:
     """
     @return: a rate, in bits, as networks have it.
     """
-    return scaled(8 * bytesPerSecond, 1000, ("bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s"))
+    return inUnits(8 * bytesPerSecond, 1000, ("bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s"))
 
 
 def countWords(number: float) -> str:
@@ -58,13 +58,13 @@ def timeWords(seconds: float) -> str:
     @return: how long something has been, in its two largest units.
     """
     whole = int(max(seconds, 0))
-    if whole < MINUTE_SECONDS:
+    if whole < FULL_MINUTE:
         return f"{whole} s"
-    if whole < HOUR_SECONDS:
-        return f"{whole // MINUTE_SECONDS} min {whole % MINUTE_SECONDS} s"
-    if whole < DAY_SECONDS:
-        return f"{whole // HOUR_SECONDS} h {whole % HOUR_SECONDS // MINUTE_SECONDS} min"
-    return f"{whole // DAY_SECONDS} d {whole % DAY_SECONDS // HOUR_SECONDS} h"
+    if whole < FULL_HOUR:
+        return f"{whole // FULL_MINUTE} min {whole % FULL_MINUTE} s"
+    if whole < FULL_DAY:
+        return f"{whole // FULL_HOUR} h {whole % FULL_HOUR // FULL_MINUTE} min"
+    return f"{whole // FULL_DAY} d {whole % FULL_DAY // FULL_HOUR} h"
 
 
 def curve(values: Sequence[float], words: str, most: int) -> str:

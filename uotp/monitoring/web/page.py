@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from html import escape
 
 from uotp.monitoring.report import CertificateReport, Report, SessionReport, WorkerReport
-from uotp.monitoring.web.figures import DAY_SECONDS, byteWords, countWords, curve, delayWords, rateWords, timeWords
+from uotp.monitoring.web.figures import FULL_DAY, byteWords, countWords, curve, delayWords, rateWords, timeWords
 from uotp.monitoring.web.history import MOST_SAMPLES, History
 
 ROWS_AT_ONCE = 16
@@ -20,7 +20,7 @@ ROWS_AT_ONCE = 16
 SOON_DAYS = 14
 """A certificate that ends so soon is shown as a warning."""
 
-HEAD = """\
+PAGE_HEAD = """\
 <!doctype html>
 <html lang="en">
 <head>
@@ -35,7 +35,7 @@ HEAD = """\
 <main>
 """
 
-TAIL = """\
+PAGE_TAIL = """\
 </main>
 <footer><span id="fresh">As of when the page was loaded.</span>
 <a href="metrics">metrics</a> <a href="healthz">health</a> <a href="report.json">report</a></footer>
@@ -59,16 +59,16 @@ COLUMNS = (
 """The class and the heading of each column of the sessions."""
 
 
-def page(report: Report, history: History) -> Iterator[bytes]:
+def pageParts(report: Report, history: History) -> Iterator[bytes]:
     """
     @return: the whole page, in parts.
     """
-    yield HEAD.format(title=escape(f"uotp-{report.end}")).encode()
-    yield from body(report, history)
-    yield TAIL.encode()
+    yield PAGE_HEAD.format(title=escape(f"uotp-{report.end}")).encode()
+    yield from bodyParts(report, history)
+    yield PAGE_TAIL.encode()
 
 
-def body(report: Report, history: History) -> Iterator[bytes]:
+def bodyParts(report: Report, history: History) -> Iterator[bytes]:
     """
     @return: what of the page changes, in parts.
     """
@@ -103,7 +103,7 @@ def _tiles(report: Report, history: History) -> str:
     last = samples[-1] if samples else None
     dropped = sum(report.drops.values())
     ends = min((each.expires for each in report.certificates), default=None)
-    days = None if ends is None else (ends - report.time) / DAY_SECONDS
+    days = None if ends is None else (ends - report.time) / FULL_DAY
     tiles = [
         tile(
             "From UDP",
@@ -210,7 +210,7 @@ def _certificateWords(certificate: CertificateReport) -> str:
 
 
 def _endWords(certificate: CertificateReport, report: Report) -> str:
-    days = (certificate.expires - report.time) / DAY_SECONDS
+    days = (certificate.expires - report.time) / FULL_DAY
     if days <= 0:
         return "has ended"
     return f"ends in {days:.0f} days" + (": renew it" if days < SOON_DAYS else "")

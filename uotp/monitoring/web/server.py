@@ -20,7 +20,7 @@ from uotp.monitoring.web.answers import HTML, JSON, SCRIPT, STYLE, HttpAnswer
 from uotp.monitoring.web.exposition import Exposition
 from uotp.monitoring.web.health import health
 from uotp.monitoring.web.history import History
-from uotp.monitoring.web.page import body, page
+from uotp.monitoring.web.page import bodyParts, pageParts
 from uotp.monitoring.web.root import Respond, Root
 from uotp.monitoring.web.site import MonitoringSite
 from uotp.net import Host, Listen, bindTogether, placesOf
@@ -132,10 +132,10 @@ class MonitoringServer:
         return self._reporter.report().addCallback(make, accept)
 
     def _page(self, report: Report, _: str) -> HttpAnswer:
-        return HttpAnswer(OK, HTML, page(report, self._history))
+        return HttpAnswer(OK, HTML, pageParts(report, self._history))
 
     def _body(self, report: Report, _: str) -> HttpAnswer:
-        return HttpAnswer(OK, HTML, body(report, self._history))
+        return HttpAnswer(OK, HTML, bodyParts(report, self._history))
 
     def _metrics(self, report: Report, accept: str) -> HttpAnswer:
         kind, parts = self._exposition.write(report, accept)
