@@ -16,7 +16,6 @@ from tests.doubles.commands import CommandTestCase
 from tests.doubles.processlogs import RecordingProcessLog
 from tests.doubles.reactors import MemoryReactor
 from tests.doubles.services import RecordingService
-from tests.pages import printedBlocks
 from uotp.cli import client, server
 from uotp.cli.common import EndService
 from uotp.cli.introduction import commandLine
@@ -330,13 +329,11 @@ class InlineTests(ConfigurationTestCase):
         self.assertEqual(files.read(options["clients"]), f"{pin} alice\nsha256//x bob\n".encode())
         self.assertEqual(files.read(options["token-file"]), f"{token}\n".encode())
         parts = f'cert = """{issued.certificatePem().decode()}"""\nkey = """{issued.keyPem().decode()}"""\n'
-        printed = printedBlocks().get("configuration-clients", f'[clients]\nlaptop = "{pin}"\n')
-        for table, name in ((f'[clients]\nalice = "{pin}"\n', "alice"), (printed, "laptop")):
-            options = self.server(f'target = "x:1"\n{parts}{table}')
-            arguments = options.serviceArguments()
-            credentials = ServerCredentials(arguments["tls"], files=arguments["files"])
-            assert credentials._trusted.clients is not None
-            self.assertEqual(list(credentials._trusted.clients.names.values()), [name])
+        options = self.server(f'target = "x:1"\n{parts}[clients]\nalice = "{pin}"\n')
+        arguments = options.serviceArguments()
+        credentials = ServerCredentials(arguments["tls"], files=arguments["files"])
+        assert credentials._trusted.clients is not None
+        self.assertEqual(dict(credentials._trusted.clients.names), {PIN: "alice"})
         self.assertIn("FILE:4: clients: ", self.refusals(server, SERVER + "[clients]\nalice = 5\n")[0])
         self.assertIn("no end of a line", self.refusals(server, SERVER + '[clients]\nalice = "a\\nb"\n')[0])
 

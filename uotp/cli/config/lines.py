@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from uotp.cli.config.toml import loads
+from uotp.cli.config.toml import TOMLDecodeError, loads
 
 Path = tuple[str | int, ...]
 """The way to a value: names of keys, and places in arrays."""
@@ -75,6 +75,16 @@ class _Tokens:
         """
         while self.kind == "newline":
             self.next()
+
+
+def _unquoted(token: str) -> str:
+    """
+    @return: the name that quotation marks are around.
+    """
+    try:
+        return str(loads(f"key = {token}")["key"])
+    except TOMLDecodeError:  # in a text that is no TOML
+        return token
 
 
 class KeyLines:
@@ -152,7 +162,7 @@ class KeyLines:
         names: list[str] = []
         while self._tokens.kind in {"bare", "quoted"}:
             token, kind = self._tokens.text, self._tokens.kind
-            names.append(token if kind == "bare" else str(loads(f"key = {token}")["key"]))
+            names.append(token if kind == "bare" else _unquoted(token))
             self._tokens.next()
             if not self._tokens.passing("."):
                 break
