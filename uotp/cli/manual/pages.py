@@ -5,7 +5,7 @@ The manual pages: one for each program, and one for the configuration file.
 from __future__ import annotations
 
 from uotp.cli.manual.programs import Described, DescribedProgram, programs
-from uotp.cli.manual.roff import bold, escaped, heading, italic, item, page, prose
+from uotp.cli.manual.roff import bold, escaped, heading, italic, item, prose, roffText
 
 PAGES_DATE = "2026-11-27"
 """When the words of these pages were last written anew."""
@@ -133,7 +133,7 @@ def programPage(program: DescribedProgram) -> str:
     lines.append(".SH EXIT STATUS")
     for status, meaning in EXIT_STATUSES:
         lines += item(bold(status), escaped(meaning))
-    return page([*lines, *alsoSeen(program.name)])
+    return roffText([*lines, *alsoSeen(program.name)])
 
 
 def keyNeeds(option: Described) -> str:
@@ -206,7 +206,7 @@ def filePage() -> str:
             ".PP",
         ]
     lines.pop()
-    return page([*lines, *alsoSeen(FILE_PAGE)])
+    return roffText([*lines, *alsoSeen(FILE_PAGE)])
 
 
 def manualPages() -> dict[str, str]:

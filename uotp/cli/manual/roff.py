@@ -63,7 +63,7 @@ def item(head: str, text: str) -> list[str]:
     return [".TP", head, text]
 
 
-def page(lines: Iterable[str]) -> str:
+def roffText(lines: Iterable[str]) -> str:
     """
     @return: the text of a page.
     """
