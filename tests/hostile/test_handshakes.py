@@ -80,7 +80,7 @@ class StalledTests(HostileTestCase):
         late = house.attack("newcomers", door=house.door("newcomer"), source=ELSEWHERE, number=2, interval=0.1)
         came = late.ask("go")
         self.demand(came["came"] == came["of"], f"{what}: newcomers beside those who are there: {came}")
-        self.judge(what, house.verdict())
+        self.judge(what, house.verdict(), LOST_SHARE)
         self.judgeMemory(what, before, MEBIBYTES)
         for one in (attacker, newcomers, late):
             one.ask("end")
