@@ -25,12 +25,13 @@ from uotp.net.routes import Routes
 from uotp.net.steering import SocketGroup
 from uotp.server import front as serverfront
 from uotp.server import service as serverservice
+from uotp.server.credentials import serverCredentials
 from uotp.server.settings import ServerSettings
 from uotp.server.workers import serverparent, serverworker
 from uotp.server.workers.messages import MESSAGES
 from uotp.server.workers.serverparent import ServerParent
 from uotp.server.workers.serverworker import serverWorker
-from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls
+from uotp.tls.credentials import ClientCredentials, ClientTls, ServerTls
 from uotp.train import Train
 from uotp.transport import relayed
 from uotp.transport import tcp as tcpstreams
@@ -236,7 +237,7 @@ class WorkersTestCase(TlsTestCase):
         self.reactor.running = False
         self.launcher = LivingLauncher(self.reactor, (*WORK, *MESSAGES), serverWorker)
         settings = ServerSettings(target=TARGET, listen=("127.0.0.1", 8443), **choices)
-        credentials = None if tls is None else ServerCredentials(tls, keepsContents=True)
+        credentials = serverCredentials(tls, settings, keepsContents=True)
         self.parent = ServerParent(settings, tls, credentials, self.reactor, workers, self.launcher.launch)
         self.patch(self.reactor, "callWhenRunning", lambda call: call())
 

@@ -11,9 +11,10 @@ from cryptography.x509 import load_pem_x509_certificate
 from twisted.internet.defer import Deferred
 
 from tests.doubles.certificates import pem
-from tests.doubles.serverworkers import PING, WorkersTestCase, newId
+from tests.doubles.serverworkers import PING, Client, WorkersTestCase, newId
 from tests.doubles.tlspairs import TRUSTED
 from uotp.errors import ConfigurationError
+from uotp.tunnel.filewatch import FILES_LOOK_SECONDS
 from uotp.workers.renewals import PREPARE_SECONDS
 
 
@@ -261,3 +262,56 @@ class UnusableFileStories(WorkersTestCase):
         self.assertEqual(self.launcher.of(1).statuses, [1])
         self.flushLoggedErrors()
         self.assertTrue(any("has ended with status 1" in line for line in self.lines()), self.lines())
+
+
+class TokenStories(WorkersTestCase):
+    """
+    Clients show tokens, behind something that ends TLS.
+    """
+
+    ONE, OTHER = b"a token of 21 letters", b"another of 21 letters"
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.file = self.path(self.ONE + b"\n" + self.OTHER + b"\n")
+        self.start(None, tokenFile=self.file)
+
+    def show(self, number: int, sessionId: bytes, token: bytes) -> Client:
+        """
+        @return: a client that has said a hello of format 2, to this worker.
+        """
+        extension = b"\4\0" + bytes([len(token)]) + token
+        client = self.connect(number)
+        client.say(b"uotp\2\0\0" + bytes([len(extension)]) + sessionId + extension)
+        self.settle()
+        return client
+
+    def test_aConnectionThatIsHandedOverBringsItsToken(self) -> None:
+        """
+        And loses its tunnel with it, where it is then; the other client of the same session goes on.
+        """
+        sessionId = newId()
+        gone, kept = (self.show(*each) for each in ((1, sessionId, self.ONE), (2, sessionId, self.OTHER)))
+        self.assertEqual((self.sessions(), self.table()), ([1, 0], (1, 2)))
+        wrong = self.show(2, newId(), b"none of these, not one")
+        self.assertTrue(wrong.isClosed)
+        with open(self.file, "wb") as file:
+            file.write(self.OTHER)
+        self.parent.reload()
+        self.settle()
+        self.assertEqual([gone.isClosed, kept.isClosed], [True, False])
+        self.assertEqual((self.sessions(), self.table()), ([1, 0], (1, 1)))
+        self.assertTrue(self.show(1, sessionId, self.ONE).isClosed)
+
+    def test_whatHasChangedIsTakenUpByItself(self) -> None:
+        """
+        By all workers; what cannot be used is counted by their parent.
+        """
+        client = self.show(2, newId(), self.ONE)
+        for content, counted in ((b"short", {"taken": 0, "refused": 1}), (self.OTHER, {"taken": 1, "refused": 1})):
+            with open(self.file, "wb") as file:
+                file.write(content)
+            self.advance(3 * FILES_LOOK_SECONDS)
+            self.settle()
+            self.assertEqual(self.parent.statistics().reloads, counted)
+        self.assertTrue(client.isClosed)
