@@ -23,6 +23,7 @@ from bench.rig.ports import LOOPBACK, freePort
 from bench.rig.programs import until
 
 COUNTED_SECONDS = 0.3
+SHORT_SECONDS = 0.005
 COMING_SECONDS = 60.0
 """A limit against hanging."""
 
@@ -180,12 +181,16 @@ class LoadTests(SynchronousTestCase):
         """
         target = Record(self.openUdp(), streams=2)
         target.start()
-        for first, count in ((0, 3), (1, 7)):
+        for first in (0, 1):
             udp = self.openUdp()
             udp.connect(target.socket.getsockname())
-            pace = Pace(udp, [(SIZE, SIZE, 1000)], end=time.monotonic() + count / 1000, first=first)
-            pace.start()
-            self.assertTrue(pace.finish()["sent"][0])
+
+            def sends(udp: socket.socket = udp, first: int = first) -> bool:
+                pace = Pace(udp, [(SIZE, SIZE, 1000)], end=time.monotonic() + SHORT_SECONDS, first=first)
+                pace.start()
+                return bool(pace.finish()["sent"][0])
+
+            until(sends, "a machine that is busy lets it send")
             until(partial(target.numbers, first), "it comes", COMING_SECONDS)
         self.assertEqual([one["received"] > 0 for one in target.finish()["streams"]], [True, True])
 
