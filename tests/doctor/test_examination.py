@@ -43,6 +43,28 @@ SHORT = 0.05
 """So long the rate is measured, in seconds."""
 
 
+class Trickle(Plain):
+    """
+    Sends the longest hello that there is, a byte at a time.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._left = bytes.fromhex("756f747002000fff") + bytes(4095)
+
+    def take(self, data: bytes) -> None:
+        self.heard += data
+
+    @property
+    def outgoing(self) -> bytes:
+        return self._left[:1] if self.heard else b""
+
+    @outgoing.setter
+    def outgoing(self, _: bytes) -> None:
+        if hasattr(self, "_left"):
+            self._left = self._left[1:]
+
+
 class ExaminationTestCase(TlsTestCase):
     """
     Examines a machine in memory.
@@ -335,6 +357,42 @@ class TrustTests(ExaminationTestCase):
         self.machine.program = lambda: Secured(GOOD, Plain())
         choices = self.choices(self.ours, tokenFile=self.path(b"a secret of twenty-eight bytes\n"))
         self.assertNamed(self.examine(tls=choices)[ExamStep.HELLO], Outcome.FAULT, "format 1", "see the step ALPN")
+
+    def test_namesOfAuthoritiesAreShownAsTheyCanBe(self) -> None:
+        """
+        Anybody may have written them: a terminal gets no control characters.
+        """
+        evil = Authority("\x1b[2Jevil")
+        self.machine.program = self.serving(GOOD, clientsFrom=evil)
+        found = self.examine(tls=self.choices(None))
+        self.assertIn("'?[2Jevil'", found[ExamStep.CERTIFICATE].facts)
+        self.machine.program = self.serving(evil.issue("good.test"))
+        self.assertIn("evil", self.examine()[ExamStep.TLS].facts)
+        for each in self.all:
+            self.assertTrue(each.facts.isprintable() and (each.remedy or "").isprintable(), each)
+
+    def test_serverThatAnswersByteByByte(self) -> None:
+        """
+        It gets no more time than one that is silent.
+        """
+        self.machine.program = Trickle
+        began = self.machine.time
+        found = self.examine(tls=None, wire=WireChoice.TWO)
+        self.assertNamed(found[ExamStep.HELLO], Outcome.FAULT, "does not answer", "its log")
+        self.assertLess(self.machine.time - began, 15.0)
+
+    def test_twoLooksThatDiffer(self) -> None:
+        """
+        As at a balancer: the first server is not trusted, and the second one shows nothing.
+        """
+        bad, calls = self.serving(STRANGER.issue("good.test")), []
+
+        def make() -> Speaks:
+            calls.append(1)
+            return bad() if len(calls) == 2 else Plain(closes=True)
+
+        self.machine.program = make
+        self.assertNamed(self.examine()[ExamStep.TLS], Outcome.FAULT, "shows no certificate", "log")
 
     def test_serverIsFull(self) -> None:
         self.uotp.welcomes = False

@@ -250,8 +250,9 @@ class Meeting:
             try:
                 channel.shakeHands(self._settings.timeout)
                 channel.send(WEB_QUESTION, self._settings.timeout)
+                deadline = self._machine.seconds() + min(self._settings.timeout, FIRST_WORD_SECONDS)
                 while len(head) < WEB_BYTES and b"\r\n\r\n" not in head:
-                    came = channel.receive(min(self._settings.timeout, FIRST_WORD_SECONDS))
+                    came = channel.receive(deadline - self._machine.seconds())
                     head += came
                     if not came:
                         break
@@ -265,8 +266,9 @@ class Meeting:
         decoder = ServerHelloDecoder()
         heard = None
         shown = b""
+        deadline = self._machine.seconds() + self._settings.timeout
         while heard is None:
-            came = channel.receive(self._settings.timeout)
+            came = channel.receive(deadline - self._machine.seconds())
             shown += came
             if not came:
                 channel.close()

@@ -56,16 +56,16 @@ def tryTarget(tunnel: OpenTunnel, settings: DoctorSettings) -> Finding:
     """
     probe = PROBE if settings.probe is None else settings.probe
     try:
-        before = len(tunnel.datagrams)
+        before = tunnel.datagrams
         for _ in range(PROBES):
             tunnel.sendDatagram(probe, settings.timeout)
-            tunnel.listen(PROBE_SECONDS, lambda: len(tunnel.datagrams) > before)
-            if len(tunnel.datagrams) > before:
+            tunnel.listen(PROBE_SECONDS, lambda: tunnel.datagrams > before)
+            if tunnel.datagrams > before:
                 break
         status = tunnel.status(settings.timeout)
     except TunnelGone as gone:
         return faulty(ExamStep.TARGET, str(gone), "see the server's log")
-    if len(tunnel.datagrams) > before or (status is not None and status.answered is not None):
+    if tunnel.datagrams > before or (status is not None and status.answered is not None):
         return well(ExamStep.TARGET, f"it has answered a datagram of {len(probe)} bytes")
     return judgeTarget(status, isOwnProbe=settings.probe is not None)
 

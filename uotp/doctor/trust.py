@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from uotp.doctor.encounter import Encounter, HelloAnswer
 from uotp.doctor.findings import ExamStep, Finding, doubtful, faulty, well
 from uotp.telemetry import spelled
-from uotp.tls.inspection import Against, ShownByServer
+from uotp.tls.inspection import Against, Flaw, ShownByServer
 
 SOON = timedelta(days=7)
 """Whoever renews by itself has done so before."""
@@ -25,6 +25,9 @@ WORST_FIRST = (
     Against.OTHER,
 )
 """Of several objections the one that explains the others is told."""
+
+UNCLEAR = Flaw(Against.OTHER, "the certificate was refused at first, and shows no flaw at a second look")
+"""Where two connections come to different ends, as to a balancer with several servers."""
 
 
 def judgeTls(found: Encounter, host: str, now: datetime) -> Finding:
@@ -45,7 +48,7 @@ def judgeTls(found: Encounter, host: str, now: datetime) -> Finding:
         if shown.ends - now < SOON and shown.ends > now:
             return doubtful(ExamStep.TLS, facts, "renew the server's certificate soon: it is valid for a few days more")
         return well(ExamStep.TLS, facts)
-    worst = next(each for kind in WORST_FIRST for each in found.flaws if each.against is kind)
+    worst = next((each for kind in WORST_FIRST for each in found.flaws if each.against is kind), UNCLEAR)
     words = f"{worst.words}; {shown.version}, certificate {shown.subject} issued by {shown.issuer}"
     if shown.root != shown.issuer:
         words += f", that by {shown.root}"

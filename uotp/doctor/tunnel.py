@@ -12,7 +12,7 @@ from uotp.doctor.channel import ServerChannel
 from uotp.errors import PeerError
 from uotp.path import PathStats
 from uotp.tls.inspection import HandshakeTrouble
-from uotp.train import Numbering, Train
+from uotp.train import Numbering, Train, countOf
 from uotp.wire import PING_BYTES, Format2Codec, Kind, ServerStatus, controlFrame, statusOf
 
 
@@ -26,7 +26,7 @@ class OpenTunnel:
     """
     Speaks format 2 on a tunnel that the server has welcomed.
 
-    @ivar datagrams: what the target has sent.
+    @ivar datagrams: how many the target has sent.
     """
 
     def __init__(self, channel: ServerChannel, clock: Callable[[], float]) -> None:
@@ -40,7 +40,7 @@ class OpenTunnel:
         self._count = 0
         self._pongs: set[bytes] = set()
         self._status: ServerStatus | None = None
-        self.datagrams: list[bytes] = []
+        self.datagrams = 0
 
     def ping(self, seconds: float, behind: bytes = b"") -> float:
         """
@@ -157,8 +157,7 @@ class OpenTunnel:
             decoded = self._codec.decode(data)
         except PeerError as error:
             raise TunnelGone(str(error)) from error
-        for _, train in (*decoded.arrivals, *decoded.again):
-            self.datagrams.append(train.payload[: train.segment])
+        self.datagrams += countOf([train for _, train in (*decoded.arrivals, *decoded.again)])
         for kind, payload in decoded.controls:
             if kind is Kind.PONG:
                 self._pongs.add(payload)

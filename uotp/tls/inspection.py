@@ -8,7 +8,7 @@ which everything is let through and written down.  Nothing that matters may be s
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, auto
@@ -16,7 +16,7 @@ from typing import Any
 
 from cryptography import x509
 from OpenSSL import SSL
-from OpenSSL.crypto import X509
+from OpenSSL.crypto import X509, X509Name
 from OpenSSL.SSL import X509VerificationCodes as Codes
 
 from uotp.tls.alerts import WANTS_OTHER_PROTOCOL, alertOf, isAboutOurs
@@ -25,7 +25,7 @@ from uotp.tls.dates import utcNow
 from uotp.tls.files import DISK, CredentialFiles
 from uotp.tls.pem import quietly
 from uotp.tls.pins import publicKeyPin
-from uotp.tls.reasons import alternativeNames, isUnknown, nameText
+from uotp.tls.reasons import NAME_LIMIT, alternativeNames, isUnknown, nameText, plainText
 from uotp.tls.records import ROOM_BYTES
 from uotp.tls.verification import VerifyingConnection
 from uotp.wire import Token, WireChoice
@@ -34,6 +34,10 @@ __all__ = ["Against", "Flaw", "HandshakeTrouble", "Inspection", "OwnCertificate"
 
 MOST_FLAWS = 16
 """So many flaws are kept: a chain has a dozen certificates at most."""
+
+
+MOST_WANTED = 4
+"""So many of the CAs are told that a server names."""
 
 
 class Against(Enum):
@@ -243,23 +247,47 @@ class TlsTalk:
         @return: what the server has shown, or L{None} while it has not.
         """
         connection = self._connection
-        chain = [quietly(each.to_cryptography) for each in connection.get_peer_cert_chain() or ()]
+        chain = connection.get_peer_cert_chain()
         if not chain:
             return None
-        leaf = chain[0]
         return ShownByServer(
             version=connection.get_protocol_version_name(),
             cipher=connection.get_cipher_name() or "?",
             protocol=connection.get_alpn_proto_negotiated() or None,
-            subject=nameText(leaf.subject),
-            issuer=nameText(leaf.issuer),
-            names=alternativeNames(leaf),
-            begins=leaf.not_valid_before_utc,
-            ends=leaf.not_valid_after_utc,
-            root=nameText(chain[-1].issuer),
-            pin=publicKeyPin(leaf),
-            wanted=tuple(f"'{each.CN or '?'}'" for each in (connection.get_client_ca_list() or ())[:4]),
+            wanted=tuple(_authorityName(each) for each in (connection.get_client_ca_list() or ())[:MOST_WANTED]),
+            **_factsOf(chain),
         )
+
+
+def _factsOf(chain: Sequence[X509]) -> dict[str, Any]:
+    """
+    @return: what certificates say, as fields of L{ShownByServer}.  Anybody may have written them.
+    """
+    try:
+        leaf, last = quietly(chain[0].to_cryptography), quietly(chain[-1].to_cryptography)
+        return {
+            "subject": nameText(leaf.subject),
+            "issuer": nameText(leaf.issuer),
+            "names": alternativeNames(leaf),
+            "begins": leaf.not_valid_before_utc,
+            "ends": leaf.not_valid_after_utc,
+            "root": nameText(last.issuer),
+            "pin": publicKeyPin(leaf),
+        }
+    except Exception:  # noqa: BLE001 - nobody who shows such a certificate is trusted
+        now = utcNow()
+        unknown = dict.fromkeys(("subject", "issuer", "root"), "that cannot be read")
+        return {**unknown, "names": "", "begins": now, "ends": now, "pin": b""}
+
+
+def _authorityName(name: X509Name) -> str:
+    """
+    @return: what a server calls a CA, fit to be shown.
+    """
+    try:
+        return f"'{plainText(str(name.CN or '?'), NAME_LIMIT)}'"
+    except Exception:  # noqa: BLE001 - whatever stands there, it decides nothing
+        return "'?'"
 
 
 @dataclass(frozen=True, slots=True)
