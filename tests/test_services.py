@@ -14,6 +14,7 @@ from dataclasses import MISSING, fields
 from functools import partial
 from inspect import signature
 from ipaddress import ip_network
+from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
 
@@ -49,6 +50,7 @@ from uotp.client.sources.sessions import UNPROVED_SECONDS
 from uotp.client.workers import ClientParent
 from uotp.duplicate import Duplicate
 from uotp.errors import ConfigurationError, LookupFailed, StartError
+from uotp.monitoring import ControlPlace
 from uotp.net.resolver import InBackground, Resolved, SharedResolver
 from uotp.net.routes import Routes
 from uotp.net.sockopts import UDP_BUFFER_BYTES, TunnelSocketOptions
@@ -392,6 +394,46 @@ class ServersWorkersTests(_ServicesTestCase):
         launcher = partial(launching.ProcessLauncher, program="")
         self.patch(workerspackage, "ProcessLauncher", launcher)
         self.assertRaises(StartError, self.make, workers=2)
+
+
+class ControlTests(_ServicesTestCase):
+    """
+    Both ends may have a control socket, where who embeds them says so.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        folder = TemporaryDirectory(prefix="uotp-")
+        self.addCleanup(folder.cleanup)
+        self.place = f"{folder.name}/control.sock"
+
+    def test_itIsThereWhileTheyRun(self) -> None:
+        for make in (self.client, self.server):
+            service = make(control=self.place)
+            self.assertTrue(os.path.exists(self.place))
+            stopped = service.stopService()
+            self.flush()
+            self.successResultOf(stopped)
+            self.assertFalse(os.path.exists(self.place))
+
+    def test_withoutItThereIsNone(self) -> None:
+        """
+        Nor is anything opened.
+        """
+        for make in (self.client, self.server):
+            make()
+        self.assertEqual(os.listdir(os.path.dirname(self.place)), [])
+
+    def test_inADirectoryItIsNamedAfterThePort(self) -> None:
+        directory = os.path.dirname(self.place)
+        self.client(control=ControlPlace(directory=directory))
+        self.server(control=ControlPlace(directory=directory))
+        self.assertEqual(sorted(os.listdir(directory)), ["client-8911.sock", "server-8443.sock"])
+
+    def test_aPathThatCannotBeHadIsOneLine(self) -> None:
+        missing = f"{self.place}/missing"
+        error = self.assertRaises(StartError, self.server(start=False, control=missing).privilegedStartService)
+        self.assertEqual(str(error), f"control {missing}: No such file or directory")
 
 
 class MemoryTests(_ServicesTestCase):

@@ -762,6 +762,24 @@ class MakeServiceTests(ServiceTestCase):
             },
         )
 
+    def test_theControlSocketIsWhereItIsSaidOrUsual(self) -> None:
+        """
+        The user that twistd is to become may use it.
+        """
+        usual: list[str | None] = ["/run/uotp"]
+        self.patch(common, "usualDirectory", lambda *_: usual[0])
+        for words, parent, place in (
+            ([], None, ControlPlace(directory="/run/uotp")),
+            ([], {"uid": 7}, ControlPlace(directory="/run/uotp", owner=7)),
+            (["--control", "/x"], {"uid": 7}, ControlPlace("/x", owner=7)),
+            (["--control", "off"], {"uid": 7}, None),
+        ):
+            options = self.parsed(server, "--no-tls", *words)
+            options.parent = parent
+            self.assertEqual(options.serviceArguments()["control"], place)
+        usual[0] = None
+        self.assertIsNone(self.parsed(server, "--no-tls").serviceArguments()["control"])
+
     def test_theClientsOptionsReachTheClient(self) -> None:
         destination, arguments = self.callOf(
             client,
@@ -1123,6 +1141,19 @@ class CommandServiceTests(ServiceTestCase):
             commandService(options, partial(makeEnd, end))
             self.assertEqual(end.journal, journal)
 
+    def test_whatIsNeededBeforeAChrootEndsTheStart(self) -> None:
+        end = RecordingService()
+
+        def openAhead() -> None:
+            reason = "--control /x: another program answers there"
+            raise StartError(reason)
+
+        self.patch(end, "openAhead", openAhead)
+        options = self.parsed(server, "--no-tls")
+        options.parent = {"chroot": "/srv/empty"}
+        self.assertEqual(self.statusOf(lambda: commandService(options, lambda _: end)), START_EXIT_STATUS)
+        self.assertEqual(self.err.getvalue(), "uotp-server: --control /x: another program answers there\n")
+
     def test_withALogfileTheLogGoesThereToo(self) -> None:
         path = self.path(b"")
         self.made("-l", path)
@@ -1306,6 +1337,23 @@ class EndServiceTests(ServiceTestCase):
         said = [(event["log_level"], formatEvent(event)) for event in events]
         words = "not reloaded, the old certificates stay in use: the file x is empty"
         self.assertEqual(said, [(LogLevel.error, words)])
+
+    def test_whoAsksForAReloadIsToldWhatBecameOfIt(self) -> None:
+        """
+        What is asked at the control socket is what SIGHUP does.
+        """
+        end = RecordingService()
+        self.running(end)
+        assert end.reloadProgram is not None
+        self.assertIsNone(self.successResultOf(end.reloadProgram()))
+        self.assertEqual((end.reloads, self.log.journal[-1]), (1, "reopen"))
+        end = RecordingService(reloadError=ConfigurationError("the file x is empty"))
+        self.running(end)
+        assert end.reloadProgram is not None
+        with capturedLogs() as events:
+            reason = self.failureResultOf(end.reloadProgram(), ConfigurationError)
+        self.assertEqual(str(reason.value), "the file x is empty")
+        self.assertEqual(len(events), 1)
 
     def test_aReloadThatTakesTimeIsSaidWhenItIsDone(self) -> None:
         """

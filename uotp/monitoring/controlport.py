@@ -17,6 +17,7 @@ from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from uotp.monitoring.controlsocket import ROOT_USER
 from uotp.telemetry import Logger, RateLimit, logCounted
 
 MOST_CONNECTIONS = 8
@@ -27,8 +28,6 @@ ACCEPT_AGAIN_SECONDS = 1.0
 
 CREDENTIALS = struct.Struct("iii")
 """Linux' C{struct ucred}: process, user and group of a peer."""
-
-ROOT_USER = 0
 
 
 class ReportingProtocol(TwistedProtocol):

@@ -17,6 +17,9 @@ MOST_PATH_BYTES = 107
 
 OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
+ROOT_USER = 0
+"""May remove what its programs have left that have become other users."""
+
 MOST_SWEPT = 256
 """So many sockets are looked at when a program starts; each takes some 20 microseconds."""
 
@@ -77,10 +80,10 @@ def listenAt(path: str, owner: int | None = None) -> ControlSocket:
         bound.setblocking(False)
         bound.bind(made)
         os.chmod(made, 0o600)
-        if owner is not None:
-            os.chown(made, owner, -1)
         bound.listen(BACKLOG)
         _give(made, path, hidden)
+        if owner is not None:  # now, since who is not the owner of a file may not be let name it
+            os.chown(path, owner, -1)
         return ControlSocket(bound, path)
     except BaseException:
         bound.close()
@@ -111,7 +114,7 @@ def sweep(directory: str) -> None:
     for name in [name for name in os.listdir(directory) if name.endswith(".sock")][:MOST_SWEPT]:
         path = os.path.join(directory, name)
         with suppress(OSError):
-            if os.lstat(path).st_uid == os.geteuid():
+            if os.geteuid() in {ROOT_USER, os.lstat(path).st_uid}:
                 old = identityAt(path)
                 requireStale(path)
                 if identityAt(path) == old:
