@@ -326,8 +326,8 @@ class InlineTests(ConfigurationTestCase):
         text = f'{SERVER}key = "k"\ntoken-file = ["{token}"]\n[clients]\nalice = "{pin}"\n"bob" = "sha256//x"\n'
         options = self.server(text)
         files = options.serviceArguments()["files"]
-        self.assertEqual(files.read(options["clients"]), f"{pin} alice\nsha256//x bob\n".encode())
-        self.assertEqual(files.read(options["token-file"]), f"{token}\n".encode())
+        self.assertEqual(files.read(options["clients"]).strip(), f"{pin} alice\nsha256//x bob".encode())
+        self.assertEqual(files.read(options["token-file"]).strip(), token.encode())
         parts = f'cert = """{issued.certificatePem().decode()}"""\nkey = """{issued.keyPem().decode()}"""\n'
         options = self.server(f'target = "x:1"\n{parts}[clients]\nalice = "{pin}"\n')
         arguments = options.serviceArguments()
@@ -336,6 +336,16 @@ class InlineTests(ConfigurationTestCase):
         self.assertEqual(dict(credentials._trusted.clients.names), {PIN: "alice"})
         self.assertIn("FILE:4: clients: ", self.refusals(server, SERVER + "[clients]\nalice = 5\n")[0])
         self.assertIn("no end of a line", self.refusals(server, SERVER + '[clients]\nalice = "a\\nb"\n')[0])
+
+    def test_aLineOfAListHasTheNumberThatItHasInTheFile(self) -> None:
+        """
+        Errors of those who read such a list name the line.
+        """
+        options = self.server(SERVER + 'token-file = ["a", "b",\n\n"c"]\n[clients]\n\nalice = "1"\nbob = "2"\n')
+        files = options.serviceArguments()["files"]
+        clients, tokens = (files.read(options[name]).decode().split("\n") for name in ("clients", "token-file"))
+        self.assertEqual((clients[7:], set(clients[:7])), (["1 alice", "2 bob", ""], {""}))
+        self.assertEqual(tokens, ["", "", "a", "b", "c", ""])
 
     def test_textOfSeveralLinesIsNoNameOfAFile(self) -> None:
         said = "the name of a file is needed, in quotation marks, and there is text of several lines"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Mapping
+from functools import partial
 
 from uotp.cli.config.document import Document, readDocument
 from uotp.cli.config.faults import FaultsError
@@ -57,7 +58,8 @@ class InlineFiles:
             return DISK.read(path)
         try:
             document = self._document or readDocument(self._file)
-            text = inlineText(row, checked(row, document.values.get(row.name, "")))
+            value = checked(row, document.values.get(row.name, ""))
+            text = inlineText(row, value, partial(document.lineOf, row.name))
         except (FaultsError, ValueFault) as error:
             raise OSError(errno.EINVAL, str(error), path) from error
         if text is None:

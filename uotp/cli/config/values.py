@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 import msgspec
@@ -125,8 +125,10 @@ def wordOf(value: Scalar) -> str:
     return str(value)
 
 
-def inlineText(row: Option, value: Any) -> str | None:
+def inlineText(row: Option, value: Any, lineOf: Callable[[int | str], int] | None = None) -> str | None:
     """
+    @param lineOf: tells the line of each element of the value in the configuration file.  With it, the element has
+        the same line in the text, as far as each has a line of its own: whoever reads the text may name it.
     @return: what a file would hold that the option could name, if the value is that; L{None} if the value is the
         name of a file.
     @raise ValueFault: when it cannot be used.
@@ -143,7 +145,11 @@ def inlineText(row: Option, value: Any) -> str | None:
         if not line.isprintable():
             reason = "each line has letters that can be seen, and no end of a line in it"
             raise ValueFault(reason, element)
-    return "".join(f"{line}\n" for line in lines.values())
+    text: list[str] = []
+    for element, line in lines.items():
+        text += [""] * (0 if lineOf is None else lineOf(element) - 1 - len(text))
+        text.append(line)
+    return "".join(f"{line}\n" for line in text)
 
 
 def wordsIn(row: Option, value: Any, directory: str) -> Iterator[str]:
