@@ -10,7 +10,7 @@ import os
 import socket
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from functools import partial
 from inspect import signature
 from ipaddress import ip_network
@@ -67,6 +67,7 @@ from uotp.server.workers import ServerParent
 from uotp.services import clientService, serverService
 from uotp.telemetry.drops import Drop
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerTls
+from uotp.tls.pins import publicKeyPin
 from uotp.train import Train
 from uotp.transport import dialer
 from uotp.transport.accepted import AcceptedTcpStream, AcceptedTlsStream
@@ -1565,6 +1566,67 @@ class TogetherTests(_ServicesTestCase):
         self.exchange()
         self.assertEqual(self.source.datagrams(), [b"pong"] * 3)
         self.assertEqual([line for line in self.lines(LogLevel.warn) if "unknown issuer" in line], [])
+
+    def test_filesThatChangeAreTakenUpByThemselves(self) -> None:
+        """
+        At both ends; a client with another key begins its session anew, and the path is not in doubt.
+        """
+        serverTls, clientTls = self.certificates()
+        server, client = self.server(serverTls), self.client(clientTls, poolSize=1)
+        self.exchange()
+        looked = self.lookups
+        assert clientTls.cert is not None
+        shown = TRUSTED.issue(usages=CLIENT)
+        for path, issued in ((serverTls.cert, TRUSTED.issue("good.test")), (clientTls.cert, shown)):
+            with open(path, "wb") as file:
+                file.write(issued.certificatePem() + issued.keyPem())
+        self.pass_(15)
+        self.assertEqual(client.ownPin(), publicKeyPin(shown.certificate))
+        self.exchange()
+        self.transports[0].abortConnection()
+        self.pass_(2)
+        self.exchange()
+        self.assertEqual(len([line for line in self.lines() if " goes on as session " in line]), 1)
+        for service in (server, client):
+            self.assertEqual(service.statistics().reloads, {"taken": 1, "refused": 0})
+        os.truncate(clientTls.cert, 0)
+        self.pass_(15)
+        self.assertEqual(client.statistics().reloads, {"taken": 1, "refused": 1})
+        self.exchange()
+        self.assertLessEqual(self.lookups - looked, 3)
+
+    def test_onlyWhoShowsATokenComesIn(self) -> None:
+        """
+        A token is replaced without a gap: first both are known, then the client shows the new one.
+        """
+        serverTls, clientTls = self.certificates()
+        known, shown = self.path(b"the old token, 21 by\n"), self.path(b"the old token, 21 by\n")
+        server = self.server(replace(serverTls, cafile=None), tokenFile=known)
+        client = self.client(replace(clientTls, cert=None, key=None, tokenFile=shown), poolSize=1)
+        self.exchange()
+        for path, content in (
+            (known, b"the old token, 21 by\nthe new token, 21 by\n"),
+            (shown, b"the new token, 21 by\n"),
+            (known, b"the new token, 21 by\n"),
+        ):
+            with open(path, "wb") as file:
+                file.write(content)
+            server.takeUp()
+            client.takeUp()
+            self.pass_(3)
+            self.exchange()
+        self.assertEqual(self.source.datagrams(), [b"pong"] * 4)
+        self.assertIn("its token has been taken out of the token file", "".join(self.lines(LogLevel.warn)))
+        self.assertEqual([line for line in self.lines() if "wrong token" in line], [])
+        with open(known, "wb") as file:
+            file.write(b"another token, not shown")
+        server.reload()
+        self.pass_(3)
+        before = len(self.target.trains)
+        self.sourcePort.sendTrains([PING], CLIENT_PORT)
+        self.pass_(3)
+        self.assertEqual(len(self.target.trains), before)
+        self.assertIn("refused a connection from 192.0.2.2: wrong token", self.lines(LogLevel.warn))
 
     def test_revokedClientIsOutAtTheReload(self) -> None:
         """

@@ -688,15 +688,22 @@ class Format2Tests(AcceptorTestCase):
 
     def test_whoIsShutOutIsNotWaitedFor(self) -> None:
         """
-        When the last tunnel of a session ends, since its token is known no more, the session ends too.
+        When the last tunnel of a session ends, since its client was revoked, the session ends too.  Whose token is
+        known no more may come back with another one.
         """
         tokens = Tokens("FILE", [Token(self.TOKEN)])
         self.acceptor = self.makeAcceptor(tokens=tokens)
         tunnels = [self.knock(self.withToken(self.TOKEN))[0] for _ in range(2)]
-        for tunnel, sessions in zip(tunnels, (1, 0), strict=True):
+        tunnels += [self.knock(self.withToken(self.TOKEN))[0]]
+        for tunnel in tunnels:
             assert tunnel.token is not None
             self.assertTrue(tokens.has(tunnel.token))
             tunnel.misbehaved(PeerError("its token is known no more", Refusal.WRONG_TOKEN))
+            self.settle()
+            self.assertEqual(len(self.registry), 1)
+        tunnels = [self.knock(self.withToken(self.TOKEN))[0] for _ in range(2)]
+        for tunnel, sessions in zip(tunnels, (1, 0), strict=True):
+            tunnel.misbehaved(PeerError("its certificate is revoked", Refusal.REVOKED))
             self.settle()
             self.registry.checkInvariant()
             self.assertEqual(len(self.registry), sessions)

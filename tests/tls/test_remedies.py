@@ -97,7 +97,7 @@ class AlertRemedyTests(TlsTestCase):
         pair = meet(self.server(clientsFrom=TRUSTED), self.client(shows=expired))
         self.assertEqual(
             pair.client.refusal,
-            "the peer refused our certificate: expired; another one is needed (cert), and SIGHUP or a restart: "
+            "the peer refused our certificate: expired; another one is needed (cert): "
             f"it expired on {NOW - DAY:%Y-%m-%d}",
         )
 

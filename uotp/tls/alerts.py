@@ -199,7 +199,7 @@ def _dates(ours: x509.Certificate, peer: str) -> str:
     now = utcNow()
     reason = outOfDate(ours, now)
     if reason is not None:
-        return f"another one is needed ({spelled('cert')}), and SIGHUP or a restart: it {reason}"
+        return f"another one is needed ({spelled('cert')}): it {reason}"
     begins, ends = ours.not_valid_before_utc, ours.not_valid_after_utc
     if now - begins < LATELY:
         valid = f"from {begins:%Y-%m-%d %H:%M} UTC to {ends:%Y-%m-%d}"
