@@ -19,6 +19,6 @@ ENV PATH=/opt/uotp/bin:$PATH RUNTIME_DIRECTORY=/run/uotp STATE_DIRECTORY=/var/li
 USER 10001:10001
 STOPSIGNAL SIGTERM
 # It asks the program by its control socket, and fails when that does not answer.
-HEALTHCHECK --interval=30s --timeout=10s --start-period=60s CMD ["uotp", "status"]
+HEALTHCHECK --interval=30s --timeout=15s --start-period=60s CMD ["uotp", "status"]
 ENTRYPOINT ["uotp"]
 CMD ["--help"]

@@ -38,9 +38,10 @@ from uotp.cli.common import START_EXIT_STATUS, CommonOptions, EndService, comman
 from uotp.duplicate import Duplicate
 from uotp.errors import ConfigurationError, StartError
 from uotp.monitoring import ControlPlace
-from uotp.net import sockopts
+from uotp.net import GivenSockets, sockopts
 from uotp.net.sockopts import UDP_BUFFER_BYTES, UNSENT_LIMIT_BYTES
 from uotp.order import Order, OrderMode
+from uotp.process import ServiceNotifier
 from uotp.process.garbage import GarbageCollection
 from uotp.process.memory import DEFAULT_MEMORY_BYTES
 from uotp.server import service as serverservice
@@ -1072,6 +1073,49 @@ class CommandServiceTests(ServiceTestCase):
         """
         return commandService(self.parsed(server, "--no-tls", *words), lambda _: end or RecordingService())
 
+    def handIn(self, *pairs: tuple[str, int], error: ConfigurationError | None = None) -> None:
+        """
+        Let a service manager hand in sockets.
+
+        @param error: why they cannot be used.
+        """
+
+        def take(environment: object, transport: str, pid: int) -> GivenSockets:
+            self.assertEqual((environment, transport, pid), ({}, "TCP", os.getpid()))
+            if error is not None:
+                raise error
+            return GivenSockets({pair: [] for pair in pairs})
+
+        self.patch(common, "takeGivenSockets", take)
+
+    def test_socketsThatAreHandedInSayWhereToListen(self) -> None:
+        self.handIn(("192.0.2.1", 443), ("2001:db8::1", 443))
+        options = self.parsed(server, "--no-tls")
+        options.takeGivenSockets({})
+        self.assertEqual(options.serviceArguments()["listen"], (("192.0.2.1", 443), ("2001:db8::1", 443)))
+        end = RecordingService()
+        commandService(options, lambda _: end)
+        self.assertIs(end.given, options.given)
+
+    def test_whereToListenIsSaidByOneOfThem(self) -> None:
+        """
+        By the sockets that are handed in, or by the options.
+        """
+        self.handIn(("192.0.2.1", 443))
+        for words, name in ((["-p", "8444"], "bind-port"), (["-a", "192.0.2.2"], "bind-address")):
+            options = self.parsed(server, "--no-tls", *words)
+            line = self.refusalOf(lambda options=options: options.takeGivenSockets({}))  # type: ignore[misc]
+            self.assertIn(f"says where to listen: leave --{name} out", line)
+        self.handIn()
+        options = self.parsed(server, "--no-tls", "-p", "8444")
+        options.takeGivenSockets({})
+        self.assertEqual(options.serviceArguments()["listen"][1], 8444)
+
+    def test_socketsThatCannotBeUsedAreRefused(self) -> None:
+        self.handIn(error=ConfigurationError("descriptor 3 (web) is no socket"))
+        line = self.refusalOf(lambda: self.parsed(server, "--no-tls").takeGivenSockets({}))
+        self.assertIn("descriptor 3 (web) is no socket", line)
+
     def test_theClockIsChosenBeforeAnythingIsMade(self) -> None:
         """
         So that no timer can follow the wall clock, and whoever makes a timer has this reactor.
@@ -1354,6 +1398,19 @@ class EndServiceTests(ServiceTestCase):
             reason = self.failureResultOf(end.reloadProgram(), ConfigurationError)
         self.assertEqual(str(reason.value), "the file x is empty")
         self.assertEqual(len(events), 1)
+
+    def test_theStatusSaysThatFilesWereNotTakenUp(self) -> None:
+        """
+        Until they are.
+        """
+        end = RecordingService(reloadError=ConfigurationError("the file x is empty"))
+        service = self.running(end)
+        service.announcement = Announcement(ServiceNotifier({}), end.whenReady, self.reactor)
+        self.raiseSignal(signal.SIGHUP)
+        self.assertEqual(service.announcement.trouble, "the files were not taken up: the file x is empty")
+        end.reloadError = None
+        self.raiseSignal(signal.SIGHUP)
+        self.assertEqual(service.announcement.trouble, "")
 
     def test_aReloadThatTakesTimeIsSaidWhenItIsDone(self) -> None:
         """

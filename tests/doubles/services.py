@@ -22,6 +22,8 @@ class RecordingService(Service):
     @ivar reloads: how often it was told to read its files again.
     @ivar listening: where it listens, once it has bound.
     @ivar startError: raised instead of binding, if it is set.
+    @ivar reloadError: raised when the files are read again, if it is set.
+    @ivar given: the sockets that were handed in.
     @ivar reloading: what a reload waits for; L{None} when it is done at once.
     @ivar ready: fires when it can do its work.
     @ivar ending: what stopping waits for.
@@ -58,7 +60,7 @@ class RecordingService(Service):
         self.reloadProgram: Callable[[], Deferred[None]] | None = None
         self._called = called
         self._bound = bound
-        self._reloadError = reloadError
+        self.reloadError = reloadError
 
     def _note(self, what: str) -> None:
         self.journal.append(f"{what} {self._called}".strip())
@@ -80,8 +82,8 @@ class RecordingService(Service):
 
     def reload(self) -> Deferred[None] | None:
         self.reloads += 1
-        if self._reloadError is not None:
-            raise self._reloadError
+        if self.reloadError is not None:
+            raise self.reloadError
         return self.reloading
 
     def whenReady(self) -> Deferred[None]:
