@@ -172,7 +172,7 @@ def check(words: Sequence[str]) -> int:
     asked.parseOptions(words)
     file = asked["file"]
     try:
-        end = asked["end"] or endFor(readDocument(file).values)
+        end = asked["end"] or endFor(readDocument(file, isReadAgain=True).values)
     except FaultsError as error:
         asked.refuse(*error.lines)
     if end is None:

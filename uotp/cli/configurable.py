@@ -81,7 +81,7 @@ class ConfigurableOptions(GnuOptions):
 
         file = os.path.join(self._directory, self.configuration.file)
         try:
-            found = readConfiguration(type(self)(), self.destinationKey, file, needsDestination=False)
+            found = readConfiguration(type(self)(), self.destinationKey, file, needsDestination=False, isReadAgain=True)
         except FaultsError as error:
             raise ConfigurationError(str(error)) from error
         return [key for key in found.changedSince(self.configuration) if key not in self._typed]

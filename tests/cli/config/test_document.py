@@ -96,6 +96,14 @@ class FileTests(SynchronousTestCase):
         self.assertEqual(document.values, {"a": 1, "b": "x\n", "c": 2})
         self.assertEqual(document.lineOf("c"), 5)
 
+    def test_aPipeIsReadOnce(self) -> None:
+        """
+        Nothing waits for somebody to write into it again.
+        """
+        os.mkfifo(self.file)
+        error = self.assertRaises(FaultsError, readDocument, self.file, isReadAgain=True)
+        self.assertEqual(str(error), f"{self.file}: it is no regular file, and so it cannot be read more than once")
+
     def test_anEmptyFileSaysNothing(self) -> None:
         Path(self.file).write_bytes(b"")
         self.assertEqual(readDocument(self.file).values, {})

@@ -268,6 +268,17 @@ class InlineTests(ConfigurationTestCase):
         self.assertNotEqual(credentials.ownPin, before)
         self.assertEqual(options.changedKeys(), [])
 
+    def test_atFirstTheyAreOfTheSameMomentAsTheOptions(self) -> None:
+        """
+        And the file is not read a second time, since it may be a pipe.
+        """
+        options = self.client(self.bundle(self.authority.issue("a")))
+        os.remove(self.file)
+        credentials = self.credentials(options)
+        self.assertIsNotNone(credentials.ownPin)
+        error = self.assertRaises(ConfigurationError, credentials.reload)
+        self.assertIn("the configuration file cannot be read: No such file or directory", str(error))
+
     def test_othersAreHandedWhatWasRead(self) -> None:
         """
         So it is with several workers.

@@ -213,7 +213,7 @@ class _Reading:
 
 
 def readConfiguration(
-    options: GnuOptions, destinationKey: str, file: str, *, needsDestination: bool = True
+    options: GnuOptions, destinationKey: str, file: str, *, needsDestination: bool = True, isReadAgain: bool = False
 ) -> Configuration:
     """
     Read a configuration file.
@@ -222,13 +222,14 @@ def readConfiguration(
     @param destinationKey: the key of where to send.
     @param file: its name.
     @param needsDestination: whether it has to say where to send.
+    @param isReadAgain: see L{readDocument}.
     @return: what it says.
     @raise FaultsError: when it cannot be used, with all that is wrong.
     """
-    reading = _Reading(options, destinationKey, readDocument(file))
+    reading = _Reading(options, destinationKey, readDocument(file, isReadAgain=isReadAgain))
     reading.readKeys()
     destination = reading.readDestination(isNeeded=needsDestination)
     if reading.faults:
         raise FaultsError(file, reading.faults)
-    files = InlineFiles(os.path.abspath(file), reading.inline)
+    files = InlineFiles(os.path.abspath(file), reading.inline, reading.document)
     return Configuration(file, reading.found, destinationKey, destination, reading.lines, files)

@@ -5,6 +5,7 @@ its keys mean is not known here.
 
 from __future__ import annotations
 
+import os
 import re
 from functools import cached_property
 from typing import Any
@@ -118,9 +119,13 @@ def readText(file: str) -> str:
         raise FaultsError(file, [Fault("this is no text in UTF-8", line)]) from error
 
 
-def readDocument(file: str) -> Document:
+def readDocument(file: str, *, isReadAgain: bool = False) -> Document:
     """
+    @param isReadAgain: whether this is not the only time: what is no regular file, as a pipe, has nothing more to
+        say then, or lets us wait for ever.
     @return: what a file says.
     @raise FaultsError: when it cannot be read, or is no TOML.
     """
+    if isReadAgain and os.path.exists(file) and not os.path.isfile(file) and not os.path.isdir(file):
+        raise FaultsError(file, [Fault("it is no regular file, and so it cannot be read more than once")])
     return Document(file, readText(file))

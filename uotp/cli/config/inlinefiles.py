@@ -34,7 +34,8 @@ class InlineFiles:
         """
         @param file: the configuration file.
         @param rows: the options of which it holds the file, by the name that such a file has.
-        @param document: what is in the file; L{None} to look each time.
+        @param document: what is in the file; L{None} to look.  It counts until somebody asks how the files are now
+            for the second time.
         """
         self._file = file
         self._rows = rows
@@ -44,10 +45,14 @@ class InlineFiles:
         """
         See L{CredentialFiles}.
         """
+        document, self._document = self._document, None
         try:
-            return InlineFiles(self._file, self._rows, readDocument(self._file))
+            return InlineFiles(self._file, self._rows, document or self._read())
         except FaultsError:
             return self  # who reads one of them is told why
+
+    def _read(self) -> Document:
+        return readDocument(self._file, isReadAgain=True)
 
     def read(self, path: str) -> bytes:
         """
@@ -57,7 +62,7 @@ class InlineFiles:
         if row is None:
             return DISK.read(path)
         try:
-            document = self._document or readDocument(self._file)
+            document = self._document or self._read()
             value = checked(row, document.values.get(row.name, ""))
             text = inlineText(row, value, partial(document.lineOf, row.name))
         except (FaultsError, ValueFault) as error:
