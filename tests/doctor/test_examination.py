@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from twisted.internet.address import IPv4Address
+from twisted.internet.address import IPv4Address, IPv6Address
 
 from tests.doubles.certificates import CLIENT, DAY, NOW, Authority, Issued, pem
 from tests.doubles.examined import SERVER, MemoryMachine, Plain, Secured, Speaks, Uotp, Web
@@ -221,6 +221,23 @@ class ReachTests(ExaminationTestCase):
         )
         self.assertIs(found[ExamStep.TARGET].outcome, Outcome.OK)
         self.assertEqual(exitStatusOf(self.all), 0)
+
+    def test_hostWithoutIPv6IsWell(self) -> None:
+        """
+        Though the server's name has an address of it.
+        """
+        six = IPv6Address("TCP", "2001:db8::7", 8443)
+        self.machine.found = [six, SERVER]
+        whole = self.machine.connect
+
+        def connect(address: Any, *others: Any) -> Any:
+            if address == six:
+                raise OSError(errno.ENETUNREACH, os.strerror(errno.ENETUNREACH))
+            return whole(address, *others)
+
+        self.patch(self.machine, "connect", connect)
+        self.assertIn("[2001:db8::7]:8443: no route leads there", self.examine()[ExamStep.TCP].facts)
+        self.assertEqual(self.outcomes(Outcome.OK), set(ExamStep))
 
     def test_anotherProtocolIsThere(self) -> None:
         for says, words in ((b"SSH-2.0-OpenSSH_9.2\r\n", "SSH"), (b"HTTP/1.1 400 Bad Request\r\n\r\n", "web server")):

@@ -28,6 +28,9 @@ CONNECT_WORDS = {
 }
 """What errors of the kernel mean here."""
 
+ELSEWHERE = frozenset({errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+"""What a host without IPv6 says of an address of that kind, where nothing is amiss."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reached:
@@ -81,7 +84,7 @@ def connectTcp(
     @param isLoop: whether the way there leads through a VPN.
     @return: how that went.
     """
-    words, found = [], None
+    words, found, isTroubled = [], None, False
     for address in addresses[:MOST_ADDRESSES]:
         where = f"{'[' + address.host + ']' if ':' in address.host else address.host}:{address.port}"
         began = machine.seconds()
@@ -89,7 +92,9 @@ def connectTcp(
             machine.connect(address, mark, settings.mss, settings.timeout).close()
         except TimeoutError:
             words.append(f"{where} does not answer within {settings.timeout:g} s")
+            isTroubled = True
         except OSError as error:
+            isTroubled = isTroubled or error.errno not in ELSEWHERE
             words.append(f"{where}: {CONNECT_WORDS.get(error.errno or 0, error.strerror or 'not connected')}")
         else:
             words.append(f"{where} connected in {(machine.seconds() - began) * 1000:.1f} ms")
@@ -97,7 +102,7 @@ def connectTcp(
     facts = "; ".join(words)
     if found is None:
         return Reached(faulty(ExamStep.TCP, facts, remedyFor(facts, settings, isLoop=isLoop)))
-    if len([each for each in words if " connected in " in each]) < len(words):
+    if isTroubled:
         remedy = "the client passes over what does not answer; mend it, or take the address from the name"
         return Reached(doubtful(ExamStep.TCP, facts, remedy), found)
     return Reached(well(ExamStep.TCP, facts), found)

@@ -255,7 +255,8 @@ class Format2Link(TunnelLink):
         """
         Answer a ping first, then let the session send.
         """
-        self._tellStatus()
+        if self._owesStatus:
+            self._tellStatus()
         self._pong()
         if not self._owner.isFull():  # the answer may have filled it
             super().free()
