@@ -7,6 +7,8 @@ from __future__ import annotations
 import traceback
 from pathlib import Path
 
+from twisted.logger import capturedLogs, formatEvent
+
 from tests.doubles.tlspairs import GOOD, TRUSTED, TlsTestCase
 from uotp.errors import ConfigurationError, Refusal
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls
@@ -115,6 +117,13 @@ class TokenCredentialsTests(TlsTestCase):
         self.assertEqual(
             (str(error), error.kind), ("its token has been taken out of the token file", Refusal.WRONG_TOKEN)
         )
+
+    def test_aFileThatEverybodyMayReadIsWarnedOf(self) -> None:
+        Path(self.file).chmod(0o644)
+        with capturedLogs() as events:
+            ServerCredentials(None, tokenFile=self.file)
+        words = f"the token in {self.file} may be read by every user who can reach the file: chmod 600 {self.file}"
+        self.assertEqual([formatEvent(event) for event in events], [words])
 
     def test_aClientShowsTheFirst(self) -> None:
         cafile = self.cafile(TRUSTED)

@@ -25,7 +25,7 @@ LIST_BYTES = 4 << 20
 """A longer list is refused: L{MOST_CLIENTS} lines have so much where names have up to ten letters."""
 
 MOST_CLIENTS = 65536
-"""So many clients may be listed: it takes some 0.1 s to read them, and 20 MB to keep them."""
+"""So many clients may be listed: it takes some 0.2 s to read them, and 12 MB to keep them."""
 
 NAME_LETTERS = 64
 """As long as the name of a client may be, as a common name in a certificate."""

@@ -279,6 +279,22 @@ class InlineTests(ConfigurationTestCase):
         error = self.assertRaises(ConfigurationError, credentials.reload)
         self.assertIn("the configuration file cannot be read: No such file or directory", str(error))
 
+    def test_aChangeOfTheFileIsSeen(self) -> None:
+        """
+        Also one that comes while it is read: what was seen of it is from before.
+        """
+        options = self.client(self.bundle(self.authority.issue("a")))
+        credentials = self.credentials(options)
+        self.assertEqual(credentials.stamp(), credentials.stampRead)
+        self.write(self.bundle(self.authority.issue("b")))
+        self.assertNotEqual(credentials.stamp(), credentials.stampRead)
+        files = options.serviceArguments()["files"]
+        path, before = f"{self.file}#cert", files.stamp(f"{self.file}#cert")
+        reading = files.now()
+        self.write(self.bundle(self.authority.issue("c")))
+        self.assertEqual(reading.stamp(path), before)
+        self.assertNotEqual(files.stamp(path), before)
+
     def test_othersAreHandedWhatWasRead(self) -> None:
         """
         So it is with several workers.

@@ -30,24 +30,29 @@ class InlineFiles:
 
     isOriginal = True
 
-    def __init__(self, file: str, rows: Mapping[str, Option], document: Document | None = None) -> None:
+    def __init__(
+        self, file: str, rows: Mapping[str, Option], document: Document | None = None, stamp: object = None
+    ) -> None:
         """
         @param file: the configuration file.
         @param rows: the options of which it holds the file, by the name that such a file has.
         @param document: what is in the file; L{None} to look.  It counts until somebody asks how the files are now
             for the second time.
+        @param stamp: what was seen of the file before the document was read; L{None} to look now.
         """
         self._file = file
         self._rows = rows
         self._document = document
+        self._stamp = stamp or DISK.stamp(file)
 
     def now(self) -> CredentialFiles:
         """
         See L{CredentialFiles}.
         """
         document, self._document = self._document, None
+        stamp = self._stamp if document else DISK.stamp(self._file)  # from before, or a change meanwhile is not seen
         try:
-            return InlineFiles(self._file, self._rows, document or self._read())
+            return InlineFiles(self._file, self._rows, document or self._read(), stamp)
         except FaultsError:
             return self  # who reads one of them is told why
 
@@ -81,7 +86,8 @@ class InlineFiles:
         """
         See L{CredentialFiles}.
         """
-        return DISK.stamp(self.onDisk(path))
+        isOfDocument = self._document is not None and path in self._rows
+        return self._stamp if isOfDocument else DISK.stamp(self.onDisk(path))
 
     def isOpenToAll(self, path: str) -> bool:
         """
