@@ -97,6 +97,19 @@ def bytesOf(trains: Iterable[Train]) -> int:
     return total
 
 
+def measured(trains: Iterable[Train]) -> tuple[int, int]:
+    """
+    @return: the payload of some trains, in bytes, and how many datagrams they have but for the first of each.
+    """
+    total = followers = 0
+    for segment, payload in trains:
+        size = len(payload)
+        total += size
+        if size > segment:
+            followers += -(-size // segment) - 1
+    return total, followers
+
+
 def cut(train: Train) -> list[bytes]:
     """
     @return: the datagrams of a train, in order.

@@ -26,7 +26,7 @@ from uotp.session.reordering.hold import Hold
 from uotp.session.reordering.missing import GAPS_AT_ONCE, SOON_SECONDS, MissingReports
 from uotp.session.reordering.resequencer import MAX_HELD_BYTES, MAX_READY_TRAINS, Resequencer
 from uotp.telemetry import DropCounter
-from uotp.train import Arrival, Missing, TakeTrains, Train, bytesOf, countOf
+from uotp.train import Arrival, Missing, TakeTrains, Train, measured
 
 COPIES_SECONDS = 5.0
 """The other end finds that the path loses while copies have come in the last seconds, so many."""
@@ -185,11 +185,9 @@ class Inbound:
         """
         Trains came, each with the number of its first datagram.
         """
-        for _, (segment, payload) in arrivals:
-            size = len(payload)
-            self.bytes += size
-            if size > segment:
-                self.followers += -(-size // segment) - 1
+        size, followers = measured([train for _, train in arrivals])
+        self.bytes += size
+        self.followers += followers
         self._others += len(arrivals) - 1
         self._heard(now)
         self._put(arrivals, now)
@@ -251,8 +249,9 @@ class Inbound:
         """
         Trains came whose order nobody knows.
         """
-        self.bytes += bytesOf(trains)
-        self.followers += countOf(trains) - len(trains)
+        size, followers = measured(trains)
+        self.bytes += size
+        self.followers += followers
         self._others += len(trains) - 1
         self._heard(now)
         self._pacer.send(trains, now)

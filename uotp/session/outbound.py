@@ -42,7 +42,7 @@ from uotp.session.scheduling.doubt import Doubt
 from uotp.session.scheduling.scheduler import LOOK_SECONDS, Scheduler
 from uotp.session.scheduling.stickiness import Stickiness
 from uotp.telemetry import DropCounter
-from uotp.train import Missing, Numbering, Train, bytesOf, countOf, portions
+from uotp.train import Missing, Numbering, Train, bytesOf, measured, portions
 
 WAIT_SECONDS = 0.3
 """
@@ -230,9 +230,9 @@ class Outbound:
                 self.followers += -(-size // segment) - 1
             self.trains += 1
         else:
-            size = bytesOf(trains)
+            size, followers = measured(trains)
             self.trains += len(trains)
-            self.followers += countOf(trains) - len(trains)
+            self.followers += followers
         self.bytes += size
         before = self.lastActive
         self.lastActive = now = self._clock()

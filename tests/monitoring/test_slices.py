@@ -1,0 +1,51 @@
+"""
+Tests of L{uotp.monitoring.slices}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from uotp.monitoring.slices import SLICE_SECONDS, inSlices
+
+
+class SlicesTests(SynchronousTestCase):
+    """
+    Do work that takes time.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.done = 0
+
+    def work(self, steps: int, seconds: float) -> Iterator[None]:
+        for _ in range(steps):
+            self.clock.rightNow += seconds
+            self.done += 1
+            yield
+
+    def test_shortWorkIsDoneAtOnce(self) -> None:
+        self.assertIsNone(self.successResultOf(inSlices(self.clock, self.work(100, 0.0))))
+        self.assertEqual(self.done, 100)
+
+    def test_longWorkIsDoneInTurns(self) -> None:
+        turns: list[Callable[[], None]] = []
+        self.patch(self.clock, "callLater", lambda _, call: turns.append(call))
+        done = inSlices(self.clock, self.work(100, SLICE_SECONDS / 4))
+        taken = [self.done]
+        while turns:
+            before = self.done
+            turns.pop()()
+            taken.append(self.done - before)
+        self.assertIsNone(self.successResultOf(done))
+        self.assertEqual((sum(taken), max(taken) <= 5), (100, True))
+
+    def test_faultIsToldToWhoeverWaits(self) -> None:
+        def fail() -> Iterator[None]:
+            yield
+            raise ZeroDivisionError
+
+        self.failureResultOf(inSlices(self.clock, fail()), ZeroDivisionError)
