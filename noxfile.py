@@ -1,5 +1,5 @@
 """
-The development tasks: C{nox --list} shows them, and C{.ci/run} runs all but C{bench}.
+The development tasks: C{nox --list} shows them, and C{.ci/run} runs all but C{boot} and C{bench}.
 
 A session works on the checkout that this file is in, so on what is being changed; those
 which say so work on a clone of what is committed.
@@ -420,6 +420,15 @@ def container(session: nox.Session) -> None:
             session.run(builder, "run", "--rm", "uotp", "demo", external=True)
             return
     session.log("there is no builder here, so the image is not built")
+
+
+@nox.session(python=pythonOf(MAIN_VERSION))
+def boot(session: nox.Session) -> None:
+    """
+    Both ends under a systemd that is process 1 of namespaces: for root, where cgroup 2 is mounted.
+    """
+    session.install(".")
+    session.run("python", str(ROOT / ".ci" / "boot_systemd.py"), session.bin)
 
 
 @nox.session(python=pythonOf(MAIN_VERSION), requires=["original"])
