@@ -1,0 +1,153 @@
+"""
+Tests of L{uotp.monitoring.reporting}: of thousands of sessions, and of tunnels that end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.doubles.reports import SERVER_REPORT, sessionOf
+from uotp.monitoring.cached import REPORT_SECONDS
+from uotp.monitoring.report import MOST_REPORTED, Report, SessionReport
+from uotp.monitoring.reporting import ASKED_AT_ONCE, Ended, ProcessReporter, SessionSums
+from uotp.session.counts import SessionCounts
+
+
+@dataclass(eq=False)
+class SomeSession:
+    """
+    Is a session as a report sees it.
+
+    @ivar carried: bytes, one way.
+    @ivar hasEnded: whether it is over.
+    """
+
+    number: int
+    carried: int = 100
+    hasEnded: bool = False
+
+
+@dataclass(eq=False)
+class SomeStream:
+    """
+    Is the stream of a tunnel.
+
+    @ivar asked: how often the kernel was.
+    """
+
+    repeated: int = 3
+    asked: int = 0
+
+    def retransmissions(self, *, isAsked: bool = True) -> int:
+        self.asked += isAsked
+        return self.repeated
+
+    def queuedBytes(self) -> int:
+        return 7
+
+
+@dataclass(eq=False)
+class SomeTunnel:
+    """
+    Is a tunnel that is open, and full.
+    """
+
+    number: int
+    transport: SomeStream = field(default_factory=SomeStream)
+    link: object = "a link"
+    fullSince: float | None = 1.0
+
+
+class SomeReporter(ProcessReporter[SomeSession]):
+    """
+    Tells what a test says.
+    """
+
+    def __init__(self, clock: Any) -> None:
+        super().__init__(clock)
+        self.over = Ended(SessionCounts(), 0, 0)
+        self.there: list[SomeSession] = []
+        self.open: list[SomeTunnel] = []
+
+    def ended(self) -> Ended:
+        return self.over
+
+    def sessions(self) -> list[SomeSession]:
+        return list(self.there)
+
+    def tunnels(self) -> list[Any]:
+        return list(self.open)
+
+    def sums(self, session: SomeSession) -> SessionSums:
+        return SessionSums(SessionCounts(bytesOut=session.carried, late=1), 0.0, 5, 2, 3)
+
+    def told(self, session: SomeSession, now: float) -> SessionReport | None:
+        return None if session.hasEnded else sessionOf(f"{session.number:08x}")
+
+    def common(self) -> Report:
+        return replace(SERVER_REPORT, sessions=())
+
+
+class ReportingTests(SynchronousTestCase):
+    """
+    Make reports.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.reporter = SomeReporter(self.clock)
+
+    def report(self) -> Report:
+        self.clock.advance(REPORT_SECONDS)
+        return self.successResultOf(self.reporter.report())
+
+    def test_thousandsAreSummedAndTheBusiestTold(self) -> None:
+        self.reporter.there = [SomeSession(number) for number in range(1500)]
+        report = self.report()
+        self.assertEqual((report.sessionsOpen, report.out.bytes, report.late), (1500, 150_000, 1500))
+        self.assertEqual((report.queuedBytes, report.tunnelsReady, report.tunnelsWanted), (7500, 3000, 4500))
+        self.assertEqual(len(report.sessions), MOST_REPORTED)
+        for number in (3, 700, 1499):
+            self.reporter.there[number].carried += 1000
+        told = [session.name for session in self.report().sessions]
+        self.assertEqual(set(told[:3]), {f"{number:08x}" for number in (3, 700, 1499)})
+
+    def test_whoHasEndedMeanwhileIsSummedAndNotTold(self) -> None:
+        self.reporter.there = [SomeSession(1), SomeSession(2, hasEnded=True)]
+        report = self.report()
+        self.assertEqual((report.out.bytes, len(report.sessions)), (200, 1))
+
+    def test_countsNeverGoDown(self) -> None:
+        """
+        Also where a session has counted a little more after its end than was taken over from it.
+        """
+        self.reporter.there = [SomeSession(1, carried=500)]
+        self.assertEqual(self.report().out.bytes, 500)
+        self.reporter.over, self.reporter.there = Ended(SessionCounts(bytesOut=450), 1, 0), []
+        report = self.report()
+        self.assertEqual((report.out.bytes, report.sessionsOpened), (500, 1))
+
+    def test_kernelIsAskedOfAFewTunnelsEachTime(self) -> None:
+        self.reporter.open = [SomeTunnel(number) for number in range(1, ASKED_AT_ONCE + 101)]
+        report = self.report()
+        self.assertEqual(report.retransmissions, 3 * len(self.reporter.open))
+        self.assertEqual(report.queuedBytes, 7 * len(self.reporter.open))
+        for _ in range(len(self.reporter.open) - 1):
+            if min(tunnel.transport.asked for tunnel in self.reporter.open):
+                break
+            before = sum(tunnel.transport.asked for tunnel in self.reporter.open)
+            self.report()
+            self.assertEqual(sum(tunnel.transport.asked for tunnel in self.reporter.open) - before, ASKED_AT_ONCE)
+        asked = [tunnel.transport.asked for tunnel in self.reporter.open]
+        self.assertLessEqual(max(asked) - min(asked), 1)
+
+    def test_faultIsToldToAllWhoAsk(self) -> None:
+        self.patch(self.reporter, "sums", lambda _: 1 / 0)
+        self.reporter.there = [SomeSession(1)]
+        self.failureResultOf(self.reporter.report(), ZeroDivisionError)
+        self.reporter.there = []
+        self.assertEqual(self.report().sessionsOpen, 0)
