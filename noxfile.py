@@ -29,9 +29,11 @@ ORIGINAL_VERSION = "3.8"  # newer ones stop in the original's TLS after a few da
 ORIGINAL = "udp-over-tls-pool==0.1.1"
 
 PACKAGES = {
+    "fish": "fish",
     "git": "git",
     "haproxy": "haproxy",
     "ip": "iproute2",
+    "mandoc": "mandoc",
     "logrotate": "logrotate",
     "jq": "jq",
     "nft": "nftables",
@@ -43,6 +45,7 @@ PACKAGES = {
     "tmux": "tmux",
     "wg": "wireguard-tools",
     "wireguard-go": "wireguard-go",
+    "zsh": "zsh",
 }
 """Commands that the integration tests run, and the Debian packages that have them."""
 
