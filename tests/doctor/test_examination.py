@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -351,6 +352,19 @@ class TrustTests(ExaminationTestCase):
     def test_filesThatCannotBeUsed(self) -> None:
         found = self.examine(tls=ClientTls(cafile=self.path(b"nothing")))
         self.assertNamed(found[ExamStep.TLS], Outcome.FAULT, "CA file", "uotp cert")
+
+    def test_keyOfAnotherCertificate(self) -> None:
+        """
+        The server is looked at all the same.
+        """
+        choices = self.choices(self.ours)
+        other = self.path(TRUSTED.issue(subject="someone", usages=CLIENT).keyPem())
+        found = self.examine(tls=replace(choices, key=other))
+        self.assertIs(found[ExamStep.TLS].outcome, Outcome.OK)
+        self.assertNamed(
+            found[ExamStep.CERTIFICATE], Outcome.FAULT, "does not match the certificate", "belong together"
+        )
+        self.assertEqual(exitStatusOf(self.all), 15)
 
     def test_tokenIsShown(self) -> None:
         """

@@ -6,6 +6,8 @@ alone is done in any case.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from uotp.doctor.clock import judgeClock
@@ -74,33 +76,49 @@ class Examination:
         if address is None:
             yield from (notReached(step, "there is no TCP connection") for step in (*MET, *TRIED))
             return
-        settings, machine = self._settings, self._machine
         try:
-            inspection = None
-            if settings.tls is not None:
-                inspection = Inspection(settings.tls, settings.server[0], settings.wire, machine.now, settings.files)
+            inspection, unusable = self._inspection()
         except ConfigurationError as error:
             yield faulty(ExamStep.TLS, str(error), "give files that belong together: `uotp cert` makes them")
             yield from (notReached(step, "the files of TLS cannot be used") for step in (*MET[1:], *TRIED))
             return
         try:
-            found = Meeting(settings, machine, inspection, mark).meet(address)
+            found = Meeting(self._settings, self._machine, inspection, mark).meet(address)
         except OSError as error:
             reason = error.strerror or "it took too long"
-            yield faulty(
-                ExamStep.TLS, f"a second connection is not let in: {reason}", "see the server's log: it may be full"
-            )
+            facts = f"a second connection is not let in: {reason}"
+            yield faulty(ExamStep.TLS, facts, "see the server's log: it may be full")
             yield from (notReached(step, "there is no connection") for step in (*MET[1:], *TRIED))
             return
-        yield from self._judge(found)
+        yield from self._judge(found, unusable)
         yield from self._try(found)
 
-    def _judge(self, found: Encounter) -> Iterator[Finding]:
+    def _inspection(self) -> tuple[Inspection | None, str | None]:
+        """
+        @return: what makes the connections of TLS, and why our certificate cannot be shown on them, if so.
+        @raise ConfigurationError: when any other file cannot be used.
+        """
+        settings, machine = self._settings, self._machine
+        if settings.tls is None:
+            return None, None
+        inspect = partial(
+            Inspection, host=settings.server[0], wire=settings.wire, now=machine.now, files=settings.files
+        )
+        try:
+            return inspect(settings.tls), None
+        except ConfigurationError as error:
+            return inspect(replace(settings.tls, cert=None, key=None)), str(error)
+
+    def _judge(self, found: Encounter, unusable: str | None) -> Iterator[Finding]:
         now = self._machine.now()
         yield judgeTls(found, self._settings.server[0], now)
         yield judgeClock(found, now, isSynchronized=self._machine.isSynchronized())
         yield judgeAlpn(found, self._settings.wire)
-        yield judgeCertificate(found, now)
+        if unusable is None:
+            yield judgeCertificate(found, now)
+        else:
+            remedy = "give a certificate and a key that belong together: the server's administrator makes them"
+            yield faulty(ExamStep.CERTIFICATE, unusable, remedy)
         yield judgeHello(found)
 
     def _try(self, found: Encounter) -> Iterator[Finding]:
