@@ -40,8 +40,10 @@ from uotp.tunnel.dialled import DialledTunnel
 from uotp.tunnel.heartbeat import ACCEPTED_GIVE_UP_SECONDS, FIRST_PATIENCE_SECONDS
 from uotp.tunnel.live import LiveTunnels
 from uotp.tunnel.tunnel import Tunnel
-from uotp.wire.hello import ClientHello, ServerHello, Token, WireFormat, encodeServerHello
+from uotp.wire.format2 import Kind, controlFrame
+from uotp.wire.hello import ClientHello, ServerHello, Token, WireFormat, encodeClientHello, encodeServerHello
 from uotp.wire.negotiation import WireChoice
+from uotp.wire.status import ServerStatus, encodeStatus
 
 HELLO = uuid.UUID(bytes=bytes(range(0x40, 0x50)), version=4).bytes
 TARGET = ("127.0.0.1", 51820)
@@ -205,6 +207,20 @@ class AcceptorTests(AcceptorTestCase):
         self.assertEqual((len(self.registry), len(self.network.ports)), (0, 1))
         tunnel.dataReceived(HELLO[15:])
         self.assertEqual((len(self.registry), len(self.network.ports)), (1, 2))
+
+    def test_clientMayAskHowTheServerStands(self) -> None:
+        """
+        It is told what time it is by the wall clock, and what its session has heard of the target.
+        """
+        self.patch(self.acceptor, "_wallClock", lambda: 1_795_780_800.25)
+        tunnel = self.accept()
+        tunnel.dataReceived(encodeClientHello(ClientHello(WireFormat.TWO, HELLO)))
+        told = ServerStatus(1_795_780_800_250, hasWay=True)
+        self.assertEqual(self.acceptor.status(tunnel), told)
+        tunnel.dataReceived(controlFrame(Kind.QUERY))
+        self.assertIn(controlFrame(Kind.STATUS, encodeStatus(told)), self.transports[0].getOutBuffer())
+        stranger = self.accept()
+        self.assertIsNone(self.acceptor.status(stranger), "who has no session is told nothing")
 
     def test_bannersOfOtherProgramsOpenNoSession(self) -> None:
         """
