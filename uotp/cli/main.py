@@ -117,22 +117,22 @@ COMMANDS = {
     "doctor": Command("uotp.cli.doctor:doctor", "uotp.cli.doctor:DoctorOptions", "finds out why nothing passes"),
     "status": Command(
         "uotp.cli.operate.commands:status",
-        "uotp.cli.operate.commands:StatusOptions",
+        "uotp.cli.operate.operateoptions:StatusOptions",
         "shows how the programs are that run here, and their sessions",
     ),
     "top": Command(
         "uotp.cli.operate.commands:top",
-        "uotp.cli.operate.commands:TopOptions",
+        "uotp.cli.operate.operateoptions:TopOptions",
         "shows the same again and again, with rates",
     ),
     "reload": Command(
         "uotp.cli.operate.commands:reload",
-        "uotp.cli.operate.commands:ReloadOptions",
+        "uotp.cli.operate.operateoptions:ReloadOptions",
         "has programs read their files again",
     ),
     "disconnect": Command(
         "uotp.cli.operate.commands:disconnect",
-        "uotp.cli.operate.commands:DisconnectOptions",
+        "uotp.cli.operate.operateoptions:DisconnectOptions",
         "ends a session, or all of a client",
     ),
     "systemd": Command(

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import pty
 import re
 import signal
 import sys
@@ -19,11 +17,12 @@ from typing import Any
 from rich.console import Console
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.cli.operate.test_keys import TerminalTestCase
 from tests.cli.operate.test_rates import later
 from tests.doubles.reports import CLIENT_REPORT, SERVER_REPORT, crowded
 from uotp.cli.operate import top
 from uotp.cli.operate.asking import AskError, NobodyThere, Program
-from uotp.cli.operate.top import GONE_SECONDS, LEAST_ROWS, RESTART_SECONDS, NoKeys, Top, keysOf, runTop
+from uotp.cli.operate.top import GONE_SECONDS, LEAST_ROWS, RESTART_SECONDS, Top, runTop
 from uotp.monitoring import ControlRequest, Report
 from uotp.monitoring.controlwire import piecesOfAnswer
 
@@ -215,45 +214,10 @@ class TopTests(SynchronousTestCase):
         self.assertIn("SESSION  W WHO", screen)
 
 
-class TerminalTests(SynchronousTestCase):
+class SignalTests(TerminalTestCase):
     """
-    Type on a terminal of the kernel's.
+    End it from outside.
     """
-
-    def setUp(self) -> None:
-        self.ours, self.theirs = pty.openpty()
-        self.addCleanup(os.close, self.ours)
-        self.addCleanup(os.close, self.theirs)
-
-    def test_lettersComeAtOnceAndTheTerminalIsRestored(self) -> None:
-        before = termios.tcgetattr(self.theirs)
-        with keysOf(self.theirs) as keys:
-            self.assertNotEqual(termios.tcgetattr(self.theirs), before)
-            self.assertEqual(keys.wait(0), "")
-            os.write(self.ours, b"s")
-            self.assertEqual(keys.wait(10), "s")
-            os.write(self.ours, b"\x1b[C")
-            self.assertEqual(keys.wait(10), "\x1b[C")
-        self.assertEqual(termios.tcgetattr(self.theirs), before)
-
-    def test_anythingThatEndsItRestoresTheTerminal(self) -> None:
-        before = termios.tcgetattr(self.theirs)
-        for error in (KeyboardInterrupt, ZeroDivisionError):
-
-            def fail(error: type[BaseException] = error) -> None:
-                with keysOf(self.theirs):
-                    raise error
-
-            self.assertRaises(error, fail)
-            self.assertEqual(termios.tcgetattr(self.theirs), before)
-
-    def test_withoutATerminalNobodyTypes(self) -> None:
-        reading, writing = os.pipe()
-        self.addCleanup(os.close, reading)
-        self.addCleanup(os.close, writing)
-        with keysOf(reading) as keys:
-            self.assertIsInstance(keys, NoKeys)
-            self.assertEqual(keys.wait(0), "")
 
     def test_aSignalEndsItWell(self) -> None:
         """

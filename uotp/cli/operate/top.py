@@ -4,20 +4,18 @@ C{uotp top}: how programs are, again and again, until somebody has seen enough.
 
 from __future__ import annotations
 
-import os
-import select
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
 from uotp.cli.operate.asking import Ask, AskError, NobodyThere, Program, reportOf
+from uotp.cli.operate.keys import Keys, keysOf
 from uotp.cli.operate.rates import Followed, ProgramRates
 from uotp.cli.operate.tables import BAD, QUIET, WORRYING, brief, glance, sessionTable
 from uotp.monitoring import ASK_REPORT, ControlRequest, Report, SessionReport
@@ -45,17 +43,6 @@ SORTS: tuple[tuple[str, SortKey], ...] = (
     ("client", lambda session, _: (session.client or session.peer, session.name)),
 )
 """What sessions can be sorted by, and what is smaller the further above one stands."""
-
-
-class Keys(Protocol):
-    """
-    Is where somebody types.
-    """
-
-    def wait(self, seconds: float) -> str:
-        """
-        @return: what was typed, as soon as it is; nothing after so many seconds.
-        """
 
 
 class WatchedProgram:
@@ -210,62 +197,6 @@ class Top:
         hidden = report.sessionsOpen - min(rows, len(ordered))
         if hidden > 0:
             yield Text(f"and {hidden} more", QUIET)
-
-
-class TerminalKeys:
-    """
-    Reads what is typed on a terminal, letter by letter.
-    """
-
-    def __init__(self, descriptor: int) -> None:
-        """
-        @param descriptor: of the terminal.
-        """
-        self._descriptor = descriptor
-
-    def wait(self, seconds: float) -> str:
-        """
-        See L{Keys}.
-        """
-        ready, _, _ = select.select([self._descriptor], [], [], seconds)
-        if not ready:
-            return ""
-        typed = os.read(self._descriptor, 8)
-        return typed.decode("ascii", "replace") if typed else "q"  # a terminal that is gone
-
-
-class NoKeys:
-    """
-    Waits where nobody can type.
-    """
-
-    def wait(self, seconds: float) -> str:
-        """
-        See L{Keys}.
-        """
-        time.sleep(seconds)
-        return ""
-
-
-@contextmanager
-def keysOf(descriptor: int) -> Iterator[Keys]:
-    """
-    Let what is typed come at once and unseen, and the terminal be as before in the end.
-
-    @param descriptor: of standard input.
-    """
-    if not os.isatty(descriptor):
-        yield NoKeys()
-        return
-    import termios  # noqa: PLC0415 - there is none on Windows
-    import tty  # noqa: PLC0415 - as before
-
-    before = termios.tcgetattr(descriptor)
-    try:
-        tty.setcbreak(descriptor)
-        yield TerminalKeys(descriptor)
-    finally:
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
 
 
 def runTop(find: Callable[[], Sequence[Program]], ask: Ask, console: Console, interval: float) -> None:

@@ -1,0 +1,138 @@
+"""
+The options of the commands for programs that run.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from twisted.python import usage
+
+from uotp.cli.options import Flag, GnuOptions, Option, printable
+from uotp.cli.parsers import absolutePath, parseSecondsFrom
+from uotp.monitoring import LEAST_NAME_LENGTH
+
+LEAST_INTERVAL_SECONDS = 0.2
+"""A program gives the same report for almost a second, so that less shows nothing more."""
+
+SOCKET = Option(
+    "socket", "s", "control socket of one program; otherwise all in the usual directories are asked", absolutePath
+)
+"""The option of all these commands."""
+
+
+class OperateOptions(GnuOptions):
+    """
+    Holds what these commands have in common.
+
+    @ivar word: the argument; empty without one.
+    """
+
+    neighbours = ("uotp.cli.server:Options", "uotp.cli.client:Options")
+    positionals: ClassVar[str] = "[NAME]"
+    rows: ClassVar[tuple[Option | Flag, ...]] = (SOCKET,)
+    needsWord: ClassVar[bool] = False
+    word = ""
+
+    def parseArgs(self, *words: Any) -> None:
+        """
+        Take the argument.
+
+        @raise usage.UsageError: when there is another number of them.
+        """
+        if len(words) > 1 or (self.needsWord and not words):
+            reason = f"{'one' if self.needsWord else 'at most one'} argument is needed, and there are {len(words)}"
+            raise usage.UsageError(reason)
+        self.word = words[0] if words else ""
+
+    def postOptions(self) -> None:
+        """
+        Turn words into values.
+
+        @raise usage.UsageError: for a value or a combination that cannot be used.
+        """
+        super().postOptions()
+        if self["socket"] and self.word and not self.needsWord:
+            reason = f"--socket and the name {self.word} exclude each other"
+            raise usage.UsageError(reason)
+
+    @property
+    def programName(self) -> str:
+        """
+        Which program is asked; empty for all.
+        """
+        return "" if self.needsWord else self.word
+
+
+class StatusOptions(OperateOptions):
+    """
+    Holds the options of C{uotp status}.
+    """
+
+    commandName: ClassVar[str] = "uotp status"
+    longdesc = (
+        "Shows how the programs are that run here, and their sessions: all of them, or the one that is named as "
+        "its control socket is (server-8443), by its end (server) or its port (8443)."
+    )
+    rows = (SOCKET, Flag("json", "j", "print each program's report as one line of JSON"))
+
+
+class TopOptions(OperateOptions):
+    """
+    Holds the options of C{uotp top}.
+    """
+
+    commandName: ClassVar[str] = "uotp top"
+    longdesc = (
+        "Shows how programs are again and again, with the rates of their sessions.  `s` or the arrows sort by "
+        "something else, `q` quits."
+    )
+    rows = (
+        SOCKET,
+        Option(
+            "interval",
+            "i",
+            "time from one look to the next",
+            parseSecondsFrom(LEAST_INTERVAL_SECONDS),
+            default="2s",
+        ),
+    )
+
+
+class ReloadOptions(OperateOptions):
+    """
+    Holds the options of C{uotp reload}.
+    """
+
+    commandName: ClassVar[str] = "uotp reload"
+    longdesc = (
+        "Has programs read their files again, as SIGHUP does, and says whether they use them.  The exit status is 0 "
+        "only if all do."
+    )
+
+
+class DisconnectOptions(OperateOptions):
+    """
+    Holds the options of C{uotp disconnect}.
+    """
+
+    commandName: ClassVar[str] = "uotp disconnect"
+    positionals: ClassVar[str] = "SESSION|CLIENT"
+    needsWord = True
+    longdesc = (
+        "Ends sessions: the one whose id begins so, as the log and `uotp status` show it, or all of a client by its "
+        "name.  Its client dials again, and begins a new session, unless it is revoked."
+    )
+
+    def postOptions(self) -> None:
+        """
+        Turn words into values.
+
+        @raise usage.UsageError: for a name that is too short.
+        """
+        super().postOptions()
+        if len(self.word) < LEAST_NAME_LENGTH:
+            reason = (
+                f"{printable(self.word) or 'nothing'} is too short: at least {LEAST_NAME_LENGTH} letters are needed"
+            )
+            raise usage.UsageError(reason)
