@@ -56,8 +56,8 @@ class RequestTests(SynchronousTestCase):
             (b'{"control":1,"ask":"stop"}', "nothing is known of this request: 'stop'"),
             (b'{"control":1,"ask":"disconnect"}', "nothing is known of this request: 'disconnect'"),
             (b'{"control":1,"ask":"disconnect","session":7}', "nothing is known of this request: 'disconnect'"),
-            (b'{"control":1,"ask":"disconnect","session":""}', "is named by 4 to 256 letters"),
-            (b'{"control":1,"ask":"disconnect","session":"1f2"}', "is named by 4 to 256 letters"),
+            (b'{"control":1,"ask":"disconnect","session":""}', "is named by 1 to 256 letters"),
+            (b'{"control":1,"ask":"disconnect","session":"' + b"x" * 257 + b'"}', "is named by 1 to 256 letters"),
         ):
             error = self.assertRaises(RequestError, parseRequest, line)
             self.assertIn(words, str(error))

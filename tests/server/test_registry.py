@@ -183,6 +183,15 @@ class RegistryTests(TimerTestCase):
         self.assertEqual(self.disconnect(served.name), 0)
         self.join(1)
 
+    def test_aFewLettersMeanNoSession(self) -> None:
+        """
+        They may be the name of a client, whole.
+        """
+        self.join(0xAB)
+        self.join(1, b"key", certificate="ab, sha256 1a2b3c4d")
+        for word, ended in (("aba", 0), ("ab", 1), ("abab", 1)):
+            self.assertEqual(self.disconnect(word), ended, word)
+
     def test_anOperatorEndsAllSessionsOfAClient(self) -> None:
         """
         By its name, with or without the fingerprint behind it; also those without tunnels.

@@ -11,7 +11,6 @@ from uotp.monitoring.controlwire import (
     ASK_RELOAD,
     ASK_REPORT,
     CONTROL_VERSION,
-    LEAST_NAME_LENGTH,
     ControlRequest,
     encodeRequest,
 )
@@ -40,7 +39,6 @@ __all__ = [
     "ASK_RELOAD",
     "ASK_REPORT",
     "CONTROL_VERSION",
-    "LEAST_NAME_LENGTH",
     "MOST_TUNNELS",
     "CertificateReport",
     "ControlPlace",

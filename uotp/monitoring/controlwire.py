@@ -24,9 +24,6 @@ MOST_REQUEST_BYTES = 4096
 MOST_WORD_LENGTH = 256
 """So long the name of a client may be; a certificate's common name has 64 letters at the most."""
 
-LEAST_NAME_LENGTH = 4
-"""So much of a session's id has to be said at least: with less, a slip of the finger ends the sessions of many."""
-
 ASK_REPORT, ASK_RELOAD, ASK_DISCONNECT = "report", "reload", "disconnect"
 """What may be asked."""
 
@@ -89,8 +86,8 @@ def parseRequest(line: bytes) -> ControlRequest:
 
 
 def _word(session: str) -> str:
-    if not LEAST_NAME_LENGTH <= len(session) <= MOST_WORD_LENGTH:
-        reason = f"a session or a client is named by {LEAST_NAME_LENGTH} to {MOST_WORD_LENGTH} letters"
+    if not 1 <= len(session) <= MOST_WORD_LENGTH:
+        reason = f"a session or a client is named by 1 to {MOST_WORD_LENGTH} letters"
         raise RequestError(reason)
     return session
 

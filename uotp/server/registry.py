@@ -27,7 +27,7 @@ from uotp.server.target import Target
 from uotp.session import ClosingSessions, Session, StoppedAnswers, wordsForLate
 from uotp.telemetry import BudgetedLogger, Drops, LineBudget, Logger, RateLimit, logCounted, orLog, spelled
 from uotp.tunnel import MAX_POOL_SIZE
-from uotp.wire import ServerStatus, sessionName
+from uotp.wire import ServerStatus, beginsName, sessionName
 
 MAX_SESSIONS = 4096
 """
@@ -177,11 +177,11 @@ class ServedSession:
 
     def isMeant(self, word: str) -> bool:
         """
-        @param word: the beginning of an id, as the log shows it, or the name of a client, with or without
-            what stands behind a comma.
+        @param word: the beginning of an id, as the log shows it, see L{beginsName}; or the name of a client,
+            with or without what stands behind a comma.
         @return: whether this session is meant by it.
         """
-        return bool(word) and (self.name.startswith(word) or f"{self.clientName},".startswith(f"{word},"))
+        return beginsName(self.name, word) or (bool(word) and f"{self.clientName},".startswith(f"{word},"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,6 +158,18 @@ def sessionName(sessionId: bytes) -> str:
     return sessionId[:4].hex()
 
 
+LEAST_NAME_LENGTH = 4
+"""So much of a session's name has to be said at least: with less, a slip of the finger means the sessions of many."""
+
+
+def beginsName(name: str, word: str) -> bool:
+    """
+    @param name: of a session.
+    @return: whether a word is the beginning of it, and long enough to mean that session.
+    """
+    return len(word) >= LEAST_NAME_LENGTH and name.startswith(word)
+
+
 VERSION_AT, VERSION = 6, 4
 VARIANT_AT, VARIANT = 8, 2
 """

@@ -185,7 +185,7 @@ class CommandsTests(CommandTestCase):
             (status, ["a", "b"], "uotp status: at most one argument is needed, and there are 2"),
             (status, ["-s", "/x", "a"], "uotp status: --socket and the name a exclude each other"),
             (disconnect, [], "uotp disconnect: one argument is needed, and there are 0"),
-            (disconnect, ["1f2"], "uotp disconnect: 1f2 is too short: at least 4 letters are needed"),
+            (disconnect, [""], "uotp disconnect: one argument is needed, and it is empty"),
             (top, ["-i", "0.1"], "uotp top: --interval 0.1: a time from 200ms to 365d is needed"),
             (reload, ["--json"], "uotp reload: there is no option --json"),
         ):

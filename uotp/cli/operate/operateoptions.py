@@ -8,9 +8,8 @@ from typing import Any, ClassVar
 
 from twisted.python import usage
 
-from uotp.cli.options import Flag, GnuOptions, Option, printable
+from uotp.cli.options import Flag, GnuOptions, Option
 from uotp.cli.parsers import absolutePath, parseSecondsFrom
-from uotp.monitoring import LEAST_NAME_LENGTH
 
 LEAST_INTERVAL_SECONDS = 0.2
 """A program gives the same report for almost a second, so that less shows nothing more."""
@@ -42,6 +41,9 @@ class OperateOptions(GnuOptions):
         """
         if len(words) > 1 or (self.needsWord and not words):
             reason = f"{'one' if self.needsWord else 'at most one'} argument is needed, and there are {len(words)}"
+            raise usage.UsageError(reason)
+        if words and not words[0]:
+            reason = "one argument is needed, and it is empty"
             raise usage.UsageError(reason)
         self.word = words[0] if words else ""
 
@@ -121,18 +123,6 @@ class DisconnectOptions(OperateOptions):
     needsWord = True
     longdesc = (
         "Ends sessions: the one whose id begins so, as the log and `uotp status` show it, or all of a client by its "
-        "name.  Its client dials again, and begins a new session, unless it is revoked."
+        "name.  Of an id at least four letters are needed.  Its client dials again, and begins a new session, unless "
+        "it is revoked."
     )
-
-    def postOptions(self) -> None:
-        """
-        Turn words into values.
-
-        @raise usage.UsageError: for a name that is too short.
-        """
-        super().postOptions()
-        if len(self.word) < LEAST_NAME_LENGTH:
-            reason = (
-                f"{printable(self.word) or 'nothing'} is too short: at least {LEAST_NAME_LENGTH} letters are needed"
-            )
-            raise usage.UsageError(reason)

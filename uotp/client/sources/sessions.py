@@ -26,6 +26,7 @@ from uotp.process import Round, Steps
 from uotp.session import ClosingSessions, wordsForLate
 from uotp.telemetry import BudgetedLogger, Drop, Drops, LineBudget, Logger, RateLimit, logCounted, orLog, spelled
 from uotp.train import TakeTrains, Train, countOf
+from uotp.wire import beginsName
 
 MAX_CLIENT_SESSIONS = 1024
 """How many sessions there may be; with one tunnel each they take some 70 MB."""
@@ -305,14 +306,14 @@ class SessionsBySource:
         """
         End sessions, since an operator wants it.  A source that sends again gets another one.
 
-        @param word: the beginning of their ids, as the log shows them.
+        @param word: the beginning of their ids, as the log shows them, see L{beginsName}.
         @return: fires with how many have ended.
         """
         ended: list[str] = []
 
         def end(item: tuple[Source, SourceSession]) -> None:
             source, entry = item
-            if self._bySource.get(source) is entry and word and entry.name.startswith(word):
+            if self._bySource.get(source) is entry and beginsName(entry.name, word):
                 ended.append(entry.name)
                 self._end(source, "an operator has ended it")
 
