@@ -276,6 +276,18 @@ class TrustTests(ExaminationTestCase):
         self.assertNamed(found[ExamStep.ALPN], Outcome.FAULT, "a web server is there", "the port of uotp-server")
         self.assertEqual(exitStatusOf(self.all), 14)
 
+    def test_webServerThatInsistsOnItsProtocol(self) -> None:
+        """
+        It ends what asks for another one before it shows who it is, and shows that to who asks for none.
+        """
+        self.machine.program = lambda: Secured(GOOD, Web(), insists=True)
+        found = self.examine()
+        self.assertIs(found[ExamStep.TLS].outcome, Outcome.OK)
+        self.assertNamed(found[ExamStep.ALPN], Outcome.FAULT, "another protocol", "hand on what asks for uotp/2")
+        self.machine.program = lambda: Secured(STRANGER.issue("good.test"), Web(), insists=True)
+        found = self.examine()
+        self.assertNamed(found[ExamStep.TLS], Outcome.FAULT, "unknown issuer", "portal of a network")
+
     def test_portalIsThere(self) -> None:
         """
         With a certificate of its own.

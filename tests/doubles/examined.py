@@ -130,14 +130,28 @@ class Uotp:
                 self.byes += 1
 
 
+class ProtocolRefused(Exception):
+    """
+    Makes OpenSSL send the alert that there is no protocol in common.
+    """
+
+
+def refuseProtocols(*_: object) -> bytes:
+    """
+    Take none of the protocols that are offered by ALPN.
+    """
+    raise ProtocolRefused
+
+
 class Secured:
     """
     Speaks TLS before a program.
     """
 
-    def __init__(self, credentials: ServerCredentials | Issued, program: Speaks) -> None:
+    def __init__(self, credentials: ServerCredentials | Issued, program: Speaks, *, insists: bool = False) -> None:
         """
         @param credentials: those of a server of ours; a certificate alone for one that knows no ALPN.
+        @param insists: whether one with a certificate alone ends what asks for another protocol than its own.
         """
         self.outgoing = b""
         self.isClosed = False
@@ -146,6 +160,8 @@ class Secured:
             context = SSL.Context(SSL.TLS_SERVER_METHOD)
             context.use_certificate(credentials.certificate)
             context.use_privatekey(credentials.key)
+            if insists:
+                context.set_alpn_select_callback(refuseProtocols)
             self._connection: SSL.Connection = SSL.Connection(context)
         else:
             self._connection = credentials.connection()
@@ -160,7 +176,7 @@ class Secured:
                     self._program.take(self._connection.recv(1 << 16))
         except SSL.ZeroReturnError:
             self.isClosed = True
-        except SSL.Error:
+        except (SSL.Error, ProtocolRefused):
             self.isClosed = True
         if self._program.outgoing:
             self._connection.send(self._program.outgoing)

@@ -243,7 +243,7 @@ class Meeting:
         """
         Find out whether a web server is there.  It also tells what time it is.
         """
-        talk = None if self._inspection is None else self._inspection.looking(shows=False)
+        talk = None if self._inspection is None else self._inspection.looking(shows=False, offers=False)
         head = b""
         with suppress(OSError, HandshakeTrouble):
             channel = self._open(address, talk)
