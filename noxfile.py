@@ -29,13 +29,14 @@ ORIGINAL_VERSION = "3.8"  # newer ones stop in the original's TLS after a few da
 ORIGINAL = "udp-over-tls-pool==0.1.1"
 
 PACKAGES = {
+    "chromium": "chromium",
     "fish": "fish",
     "git": "git",
     "haproxy": "haproxy",
     "ip": "iproute2",
-    "mandoc": "mandoc",
-    "logrotate": "logrotate",
     "jq": "jq",
+    "logrotate": "logrotate",
+    "mandoc": "mandoc",
     "nft": "nftables",
     "openssl": "openssl",
     "ping": "iputils-ping",

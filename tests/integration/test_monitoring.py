@@ -13,12 +13,11 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
-from twisted.trial.unittest import SkipTest
 
 from bench.rig.ports import LOOPBACK, freePort
 from bench.rig.programs import Program, until
 from tests.integration.correspondence import Address
-from tests.integration.harness import ourCommand, runToEnd
+from tests.integration.harness import needed, ourCommand, runToEnd
 from tests.integration.rig import Pair, RigTestCase
 from tests.integration.udpends import UdpEnd
 from tests.pages import README, printedBlocks
@@ -99,8 +98,7 @@ class MonitoringTests(RigTestCase):
         """
         browser = shutil.which("chromium")
         if browser is None:
-            reason = "chromium is missing: apt-get install chromium"
-            raise SkipTest(reason)
+            needed("chromium is missing: apt-get install chromium")
         folder = os.path.abspath(self.mktemp())
         done = runToEnd([browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder}", *options])
         self.assertEqual(done.returncode, 0, done.stderr)
