@@ -4,16 +4,18 @@ The addresses of a server, tried until one has answered.
 
 from __future__ import annotations
 
+import errno
 from itertools import pairwise
 
 from twisted.internet import error
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
-from tests.client.slots import WELCOME, SlotTestCase
+from tests.client.slots import REFUSAL, WELCOME, SlotTestCase
 from tests.doubles.dialling import Attempt
 from uotp.boundaries import Security
 from uotp.client.dial.contender import DOUBT_SECONDS, SURE_TIMES
+from uotp.client.dial.outcomes import DialOutcome
 from uotp.client.dial.patience import MOST_SECONDS, DialStep
 from uotp.client.dial.race import MAX_BESIDE, MAX_CONTENDERS, STAGGER_SECONDS
 from uotp.client.dial.segmentsize import SMALL_SIZES
@@ -189,6 +191,31 @@ class RaceTests(_RaceTestCase):
         (words,) = self.context.reachability.reasons
         self.assertTrue(words.startswith(f"{V6.host}: connection refused: "), words)
         self.assertIn(f"; {V4.host}: connection lost in the TLS handshake, ", words)
+
+    def test_whatBecomesOfEachAttemptIsCounted(self) -> None:
+        """
+        Also of those of one race; what was given up for another is none.
+        """
+        unreachable, timedOut = OSError(errno.EHOSTUNREACH, "No route to host"), error.TCPTimedOutError()
+        for failure in (error.ConnectionRefusedError(), unreachable, timedOut, error.ConnectionLost()):
+            self.slot().dial()
+            self.last.fail(failure)
+            self.last.connect()
+            self.welcome(self.last)
+        self.context.dialer.addresses = [V4]
+        self.slot().dial()
+        self.last.connect()
+        self.last.transport.security = Security(refusal="expired")
+        self.last.transport.lose(error.ConnectionLost())
+        self.slot().dial()
+        self.last.connect()
+        self.last.tunnel.handshakeCompleted()
+        self.last.tunnel.dataReceived(REFUSAL)
+        self.last.transport.lose(error.ConnectionDone())
+        self.context.dialer.addresses = LookupFailed("no such name")
+        self.slot().dial()
+        expected = dict.fromkeys(DialOutcome, 1) | {DialOutcome.DONE: 4}
+        self.assertEqual(dict(self.context.outcomes), expected)
 
     def test_lineAboutManyAddressesIsShort(self) -> None:
         self.context.dialer.addresses = [IPv4Address("TCP", f"192.0.2.{number}", 8443) for number in range(100)]
