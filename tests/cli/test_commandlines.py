@@ -1411,6 +1411,10 @@ class EndServiceTests(ServiceTestCase):
         end.reloadError = None
         self.raiseSignal(signal.SIGHUP)
         self.assertEqual(service.announcement.trouble, "")
+        assert end.tellTrouble is not None
+        for reason, words in (("it is empty", "the files were not taken up: it is empty"), ("", "")):
+            end.tellTrouble(reason)
+            self.assertEqual(service.announcement.trouble, words)
 
     def test_aReloadThatTakesTimeIsSaidWhenItIsDone(self) -> None:
         """

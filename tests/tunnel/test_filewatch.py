@@ -58,9 +58,9 @@ class FileWatchTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.files = ChangingFiles()
-        self.counted: list[bool] = []
+        self.tried: list[str] = []
         credentials: Any = self.files
-        self.watch = FileWatch(credentials, self.files.read, self.counted.append)
+        self.watch = FileWatch(credentials, self.files.read, self.tried.append)
         capture = capturedLogs()
         self.events: Sequence[dict[str, Any]] = capture.__enter__()
         self.addCleanup(capture.__exit__, None, None, None)
@@ -79,7 +79,7 @@ class FileWatchTests(SynchronousTestCase):
     def test_whatDoesNotChangeIsNotRead(self) -> None:
         for _ in range(5):
             self.watch.look()
-        self.assertEqual((self.files.reads, self.counted, self.said()), ([], [], []))
+        self.assertEqual((self.files.reads, self.tried, self.said()), ([], [], []))
 
     def test_whatHasChangedIsReadWhenItIsSteady(self) -> None:
         """
@@ -90,7 +90,7 @@ class FileWatchTests(SynchronousTestCase):
         self.assertEqual(self.files.reads, [])
         for _ in range(3):
             self.watch.look()
-        self.assertEqual((self.files.reads, self.counted), ([3], [True]))
+        self.assertEqual((self.files.reads, self.tried), ([3], [""]))
         words = "certificates, keys or lists have changed, and the new ones are used from now on"
         self.assertEqual(self.said(), [(LogLevel.info, words)])
 
@@ -103,7 +103,7 @@ class FileWatchTests(SynchronousTestCase):
         words = "certificates, keys or lists have changed and cannot be used, so all old ones stay in use: the key does"
         levels = [(level, text.startswith(words)) for level, text in self.said()]
         self.assertEqual(levels, [(LogLevel.error, True), (LogLevel.error, True), (LogLevel.info, False)])
-        self.assertEqual((self.files.reads, self.counted), ([1, 2, 3], [False, False, True]))
+        self.assertEqual((self.files.reads, self.tried), ([1, 2, 3], ["the key does not match"] * 2 + [""]))
 
     def test_whatSaysTheSameIsNoNews(self) -> None:
         """
@@ -111,7 +111,7 @@ class FileWatchTests(SynchronousTestCase):
         """
         self.files.isNew = False
         self.change(looks=5)
-        self.assertEqual((self.files.reads, self.counted, self.said()), ([1], [], []))
+        self.assertEqual((self.files.reads, self.tried, self.said()), ([1], [], []))
 
     def test_whatWasReadMeanwhileIsNotReadAgain(self) -> None:
         """
@@ -129,7 +129,7 @@ class FileWatchTests(SynchronousTestCase):
         self.files.there = None
         for _ in range(5):
             self.watch.look()
-        self.assertEqual((self.files.reads, self.counted), ([], []))
+        self.assertEqual((self.files.reads, self.tried), ([], []))
         ((level, text),) = self.said()
         self.assertEqual(level, LogLevel.info)
         self.assertIn("cannot be seen from here", text)
@@ -137,7 +137,7 @@ class FileWatchTests(SynchronousTestCase):
     def test_workersMayTakeTheirTime(self) -> None:
         self.files.later = Deferred()
         self.change(looks=5)
-        self.assertEqual((self.files.reads, self.counted), ([1], []))
+        self.assertEqual((self.files.reads, self.tried), ([1], []))
         self.files.later.errback(ConfigurationError("worker 1: it cannot"))
-        self.assertEqual(self.counted, [False])
+        self.assertEqual(self.tried, ["worker 1: it cannot"])
         self.assertIn("worker 1: it cannot", self.said()[0][1])

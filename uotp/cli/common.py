@@ -416,12 +416,13 @@ class Reloadable(Protocol):
 
     @ivar preparing: what it does until it is ready.
     @ivar unready: what is not so until then.
-    @ivar reloadProgram: see L{uotp.tunnel.TunnelService}.
+    @ivar reloadProgram: see L{uotp.tunnel.TunnelService}, as for the next.
     """
 
     preparing: str
     unready: str
     reloadProgram: Callable[[], Deferred[None]] | None
+    tellTrouble: Callable[[str], None] | None
 
     def reload(self) -> Deferred[None] | None:
         """
@@ -558,6 +559,7 @@ class EndService(MultiService):
         self._freedMemory = FreedMemory(reactor, trimOfMalloc())
         self.exitStatus, self.trouble = 0, ""
         end.reloadProgram = self.reload
+        end.tellTrouble = self._sayTrouble
         end.setServiceParent(self)
 
     def privilegedStartService(self) -> None:
@@ -649,13 +651,13 @@ class EndService(MultiService):
             words = "other values of the configuration file are taken up at a restart alone: {keys}"
             self._log.warn(words, keys=", ".join(changed))
 
-    def _sayTrouble(self, words: str) -> None:
+    def _sayTrouble(self, reason: str) -> None:
         if self.announcement is not None:
-            self.announcement.trouble = words
+            self.announcement.trouble = f"the files were not taken up: {reason}" if reason else ""
 
     def _notReloaded(self, reason: Failure) -> Failure:
         reason.trap(ConfigurationError)
-        self._sayTrouble(f"the files were not taken up: {reason.value}")
+        self._sayTrouble(str(reason.value))
         self._log.error("not reloaded, the old certificates stay in use: {reason}", reason=str(reason.value))
         return reason
 

@@ -33,17 +33,18 @@ class FileWatch:
         self,
         credentials: Credentials,
         takeUp: Callable[[], Deferred[bool] | bool],
-        count: Callable[[bool], None],
+        tried: Callable[[str], None],
     ) -> None:
         """
         @param credentials: what is made of the files.
         @param takeUp: reads them again, and has them used; tells, maybe later, whether they say anything new, and
             raises, or fails with, L{ConfigurationError} when they cannot be used.
-        @param count: told each time whether new files are in use.
+        @param tried: told each time that files were new why they cannot be used, in words, or nothing when they
+            are used.
         """
         self._credentials = credentials
         self._takeUp = takeUp
-        self._count = count
+        self._tried = tried
         self._seen: object = credentials.stampRead
         self._isBlind = False
 
@@ -72,11 +73,11 @@ class FileWatch:
 
     def _taken(self, isNew: Any) -> None:
         if isNew:
-            self._count(True)
+            self._tried("")
             self._log.info("certificates, keys or lists have changed, and the new ones are used from now on")
 
     def _notTaken(self, reason: Failure) -> None:
         reason.trap(ConfigurationError)
-        self._count(False)
+        self._tried(str(reason.value))
         words = "certificates, keys or lists have changed and cannot be used, so all old ones stay in use: {reason}"
         self._log.error(words, reason=str(reason.value))

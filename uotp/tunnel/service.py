@@ -79,6 +79,7 @@ class TunnelService(Service):
     @cvar speaks: whether it says what concerns the whole program.  A worker's parent does that.
     @cvar preparing: what it does until it is ready.
     @cvar unready: what is not so until then.
+    @cvar tellTrouble: told why files that have changed cannot be used, and nothing when they are; L{None} for nobody.
     @ivar listening: numeric address and port, once they are bound; the first of several.
     @ivar listeningAll: all of them.
     @ivar isPlain: whether there is no TLS.
@@ -96,6 +97,7 @@ class TunnelService(Service):
     preparing = "looking up the server's name"
     unready = "the server's name is not found yet"
     reloadProgram: Callable[[], Deferred[None]] | None = None
+    tellTrouble: Callable[[str], None] | None = None
 
     def __init__(
         self, settings: CommonSettings, credentials: Credentials | None, reactor: Any, processes: int = 1
@@ -242,7 +244,7 @@ class TunnelService(Service):
         self.periodicCalls.every(MINUTE, self.liveTunnels.tellPaths)
         if self._credentials is not None and self.speaks:
             self.periodicCalls.every(DATES_CHECK_SECONDS, self._credentials.warnOfDates)
-            watch = FileWatch(self._credentials, self.takeUp, self._countTakeUp)
+            watch = FileWatch(self._credentials, self.takeUp, self._takeUpTried)
             self.periodicCalls.every(FILES_LOOK_SECONDS, watch.look)
         for each in self._companions:
             each.startService()
@@ -358,8 +360,10 @@ class TunnelService(Service):
         self.renew(prepared)
         return True
 
-    def _countTakeUp(self, isTaken: bool) -> None:  # noqa: FBT001 - it is told by position
-        self.reloads[RELOADED if isTaken else NOT_RELOADED] += 1
+    def _takeUpTried(self, trouble: str) -> None:
+        self.reloads[NOT_RELOADED if trouble else RELOADED] += 1
+        if self.tellTrouble is not None:
+            self.tellTrouble(trouble)
 
     def countReload(self, reading: Deferred[None]) -> Deferred[None]:
         """
