@@ -251,7 +251,7 @@ def beShown(service: Any) -> None:
     @param service: a L{ClientFront} or a L{ServerFront}.
     """
     metrics = service.settings.metrics
-    if metrics is not None and hasattr(service, "reporter"):
+    if metrics is not None:
         from uotp.monitoring.web import MonitoringServer  # noqa: PLC0415 - of no use without that setting
 
         service.accompany(MonitoringServer(service.commandName, metrics, service.reporter(), service.reactor))

@@ -154,6 +154,45 @@ class ReportTests(_ServicesTestCase):
         report = self.report(self.ofClient)
         self.assertEqual((report.isReady, report.trouble), (False, "no tunnel can be opened: nobody is there"))
 
+    def test_whoAccompaniesAServiceEndsBehindIt(self) -> None:
+        """
+        So it can be seen that the server stops, while what is under way arrives.
+        """
+        self.start()
+        self.exchange()
+        seen: list[tuple[str, bool]] = []
+
+        class Looker:
+            """
+            Looks when it is told to end.
+            """
+
+            def open(self) -> None:
+                seen.append(("open", self.isThere()))
+
+            def privilegedStartService(self) -> None:
+                seen.append(("bind", self.isThere()))
+
+            def startService(self) -> None:
+                seen.append(("start", self.isThere()))
+
+            def stopService(self) -> None:
+                seen.append(("stop", self.isThere()))
+                raise ZeroDivisionError
+
+            isThere = staticmethod(lambda: len(self.theServer.registry) > 0)
+
+        self.theServer.accompany(Looker())
+        stopped = self.theServer.stopService()
+        self.assertEqual(seen, [])
+        trouble = self.theServer.trouble
+        self.flush()
+        self.pass_(2)
+        self.successResultOf(stopped)
+        self.assertEqual(seen, [("stop", False)])
+        self.assertIn("stops", trouble)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
     def test_stoppingServerSaysSo(self) -> None:
         self.start()
         self.theServer.running = False
