@@ -31,7 +31,10 @@ class SyntaxTests(SynchronousTestCase):
 
     def test_usualFaultsAreSaidInWordsOfOurs(self) -> None:
         for text, said in (
-            ("a = 1\na = 2\n", "f:2: this key stands in the file twice (column 6)"),
+            ("a = 1\na = 2\n", "f:2: a stands in the file twice, first in line 1"),
+            ("x = 1\n\"a b\" = 1\n\n\"a b\" = '''\n\n'''\ny = 1", "f:4: a b stands in the file twice, first in line 2"),
+            ("[t]\na = 1\nb = 2\na = 2\n", "f:4: t.a stands in the file twice, first in line 2"),
+            ("a = 1\n[a.b]\n", "f:2: this key stands in the file twice (column 5)"),
             ("[a]\n[a]\n", "f:2: this table stands in the file twice (column 3)"),
             ("server = vpn.example.com", f"f:1: {QUOTES} (column 10)"),
             ("\na = True", f"f:2: {QUOTES} (column 5)"),
@@ -51,6 +54,7 @@ class SyntaxTests(SynchronousTestCase):
 
     def test_whatTheLibraryCannotReadEndsNothing(self) -> None:
         self.assertIn("nested too deep", self.refusalOf("a = " + "[" * 100_000))
+        self.assertIn("twice", self.refusalOf("a = 1\na = 2\nb = " + "[" * 100_000))
         self.assertIn("f: it is no TOML", self.refusalOf("a = " + "9" * 5000))
 
 

@@ -4,6 +4,7 @@ Manual pages and completion say what the definition of the options says.
 
 from __future__ import annotations
 
+import re
 import runpy
 import shlex
 import shutil
@@ -86,6 +87,21 @@ class InstalledTests(SynchronousTestCase):
         for command in list(programs()["uotp"].walked())[1:]:
             isEnd = command.name in {"uotp server", "uotp client"}
             self.assertEqual(f'.SH "{escaped(command.name.upper())}"' in pages["uotp.1"], not isEnd)
+
+    def test_thePageOfOptionsHasThemAll(self) -> None:
+        """
+        That page says more than the manual, and so is written by hand.
+        """
+        page = ROOT / "docs" / "reference" / "options.rst"
+        if not page.exists():
+            reason = "docs/reference/options.rst is not here: run the tests in a checkout"
+            raise SkipTest(reason)
+        rows = re.findall(r"^(?:``(-\w)``, )?``--([a-z-]+)``  +\S", page.read_text("utf-8"), re.MULTILINE)
+        ends = [program for program in programs().values() if program.isConfigurable]
+        options = {option for program in ends for option in program.options}
+        self.assertEqual(
+            {(short.strip("-"), name) for short, name in rows}, {(each.short or "", each.name) for each in options}
+        )
 
     def test_summariesAreShort(self) -> None:
         for program in programs()["uotp"].walked():

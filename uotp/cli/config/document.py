@@ -22,8 +22,10 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 """Where the library says that a fault is."""
 
+_OVERWRITTEN = "Cannot overwrite a value"
+
 _WORDS = {
-    "Cannot overwrite a value": "this key stands in the file twice",
+    _OVERWRITTEN: "this key stands in the file twice",
     "Cannot declare": "this table stands in the file twice",
     "Invalid value": "the value is none of TOML: text stands in quotation marks, and true and false in small letters",
     "Unescaped '\\'": "a backslash in such quotation marks needs another before it: write it in ' and '",
@@ -82,6 +84,9 @@ class Document:
         """
         @param words: the library's.
         """
+        repeated = self._repeatedKey() if words.startswith(_OVERWRITTEN) else None
+        if repeated is not None:
+            return repeated
         place = _PLACE.search(words)
         bare = words[: place.start()] if place else words
         ours = next((ours for begin, ours in _WORDS.items() if bare.startswith(begin)), None)
@@ -92,6 +97,20 @@ class Document:
         if bare.startswith("Illegal character '\\n'") and place[2] == "1" and line > 1:
             line -= 1
         return Fault(f"{reason} (column {place[2]})", line)
+
+    def _repeatedKey(self) -> Fault | None:
+        """
+        @return: what is wrong when a key has a value twice.
+        """
+        try:
+            repeated = self._keyLines.repeated
+        except RecursionError:
+            return None
+        if repeated is None:
+            return None
+        path, line = repeated
+        name = ".".join(map(str, path))
+        return Fault(f"{name} stands in the file twice, first in line {self.lineOf(*path)}", line)
 
 
 def readText(file: str) -> str:

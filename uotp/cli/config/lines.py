@@ -90,6 +90,8 @@ def _unquoted(token: str) -> str:
 class KeyLines:
     """
     Knows the lines of all keys of a text, and of the elements of its arrays.
+
+    @ivar repeated: the first key that has a value twice, and the line of the second, if there is one.
     """
 
     def __init__(self, text: str) -> None:
@@ -98,6 +100,8 @@ class KeyLines:
         """
         self._lines: dict[Path, int] = {}
         self._counts: dict[Path, int] = {}
+        self._assigned: set[Path] = set()
+        self.repeated: tuple[Path, int] | None = None
         self._tokens = _Tokens(text)
         table: Path = ()
         while self._tokens.kind:
@@ -153,6 +157,9 @@ class KeyLines:
         if not self._tokens.passing("="):
             self._tokens.next()  # so that the end comes in any case
             return
+        if path in self._assigned and self.repeated is None:
+            self.repeated = path, line
+        self._assigned.add(path)
         self._value(path)
 
     def _key(self) -> tuple[str, ...]:
