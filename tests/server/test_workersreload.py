@@ -14,7 +14,6 @@ from tests.doubles.certificates import pem
 from tests.doubles.serverworkers import PING, Client, WorkersTestCase, newId
 from tests.doubles.tlspairs import TRUSTED
 from uotp.errors import ConfigurationError
-from uotp.tunnel.filewatch import FILES_LOOK_SECONDS
 from uotp.workers.renewals import PREPARE_SECONDS
 
 
@@ -264,6 +263,10 @@ class UnusableFileStories(WorkersTestCase):
         self.assertTrue(any("has ended with status 1" in line for line in self.lines()), self.lines())
 
 
+GONE_SECONDS = 5.0
+"""Whoever may not join any more is gone so long after a file has changed."""
+
+
 class TokenStories(WorkersTestCase):
     """
     Clients show tokens, behind something that ends TLS.
@@ -311,7 +314,7 @@ class TokenStories(WorkersTestCase):
         for content, counted in ((b"short", {"taken": 0, "refused": 1}), (self.OTHER, {"taken": 1, "refused": 1})):
             with open(self.file, "wb") as file:
                 file.write(content)
-            self.advance(3 * FILES_LOOK_SECONDS)
+            self.advance(GONE_SECONDS)
             self.settle()
             self.assertEqual(self.parent.statistics().reloads, counted)
         self.assertTrue(client.isClosed)
