@@ -586,7 +586,7 @@ class RefusalTests(CommandTestCase):
 
     def test_destinationsThatAreNone(self) -> None:
         for module, name in ((client, "uotp-client"), (server, "uotp-server")):
-            count = "two arguments are needed, dst_address dst_port; there"
+            count = "two arguments are needed, dst_address dst_port, or one, a configuration file; there"
             self.assertRefusals(
                 module,
                 name,

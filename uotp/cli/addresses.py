@@ -191,12 +191,13 @@ def _wholeNetwork(word: str) -> str | None:
     return ".".join([*parts, "0", "0", "0"][:4]) + length
 
 
-def destinationWords(words: Sequence[str], names: str) -> tuple[str, str]:
+def destinationWords(words: Sequence[str], names: str, instead: str = "") -> tuple[str, str]:
     """
     Find host and port in the arguments: in two, or in one as C{host:port}.
 
     @param words: the arguments.
     @param names: what both are called, for errors.
+    @param instead: what may stand there in place of both, for errors.
     @return: host and port, not parsed yet.
     @raise ValueError: in words.
     """
@@ -217,7 +218,7 @@ def destinationWords(words: Sequence[str], names: str) -> tuple[str, str]:
         return host, port
     found = f"; there are {len(words)}" if len(words) != 1 else "; there is 1"
     told = ": " + ", ".join(map(shown, words[:MOST_SHOWN])) if words else ""
-    reason = f"two arguments are needed, {names}{found}{told}{_argumentMeant(words)}"
+    reason = f"two arguments are needed, {names}{instead}{found}{told}{_argumentMeant(words)}"
     raise ValueError(reason)
 
 

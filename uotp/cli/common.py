@@ -319,7 +319,9 @@ class CommonOptions(ConfigurableOptions):
         @raise usage.UsageError: when they are not a host and a port.
         """
         try:
-            self["dst_address"], self["dst_port"] = destinationWords(positionals, self.positionals)
+            self["dst_address"], self["dst_port"] = destinationWords(
+                positionals, self.positionals, ", or one, a configuration file"
+            )
         except ValueError as error:
             names = {name for name in self.synonyms if len(name) > 1}
             bare = next((word for word in positionals if word.partition("=")[0] in names), None)

@@ -225,6 +225,13 @@ class RefusalTests(ConfigurationTestCase):
         needed = "a server needs cert: `uotp cert DIR` makes one, with a private CA; or give no-tls"
         self.assertEqual(self.refusals(server, 'target = "x:1"\n'), [f"FILE: {needed}"])
 
+    def test_aFileThatTheCommandLineNamesIsNotSoughtInTheFile(self) -> None:
+        options = self.client(CLIENT + 'cert = "c.pem"\n', "--key", "k.pem")
+        reason = f"cannot read the key file {os.path.abspath('k.pem')}"
+        self.assertEqual(options.located(reason), reason)
+        reason = f"cannot read the certificate file {self.directory}/c.pem"
+        self.assertEqual(options.located(reason), f"{self.file}:2: {reason}")
+
     def test_whatOnlyTheServiceFindsIsFoundInTheFile(self) -> None:
         self.replaceReactor(MemoryReactor())
         threshold = Logger.threshold

@@ -70,6 +70,8 @@ class Configuration:
         words = _MENTIONED.sub(lambda match: match[0] if match[1] in given else match[1], reason)
         places = [self.lines[name] for name in ours]
         places += [self.lines[name] for name, word in self.options if _isNamed(word, reason)]
+        if not mentioned and not places and given:
+            return reason  # it may be of what the command line says
         return Fault(words, min(places) if places else None).told(self.file)
 
     def changedSince(self, before: Configuration) -> list[str]:
