@@ -11,7 +11,7 @@ from twisted.application.service import IService
 from twisted.python import usage
 
 from uotp.cli.addresses import parseHost, parseNetwork
-from uotp.cli.common import COMMON_ROWS, UNITS_HELP, CommonOptions, commandService, listenRows
+from uotp.cli.common import CommonOptions, commandService
 from uotp.cli.options import Flag, Inline, Option, Repeated
 from uotp.cli.parsers import (
     absolutePath,
@@ -21,6 +21,7 @@ from uotp.cli.parsers import (
     parseSeconds,
     parseSecondsFrom,
 )
+from uotp.cli.rows import COMMON_ROWS, UNITS_HELP, listenRows
 from uotp.client import MIN_MAX_AGE_SECONDS, MIN_MAX_BYTES, ClientSettings
 from uotp.services import CLIENT, clientService
 from uotp.tls import ClientTls, parsePin

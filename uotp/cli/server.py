@@ -9,9 +9,10 @@ import os
 from twisted.application.service import IService
 from twisted.python import usage
 
-from uotp.cli.common import COMMON_ROWS, UNITS_HELP, CommonOptions, commandService, listenRows
+from uotp.cli.common import CommonOptions, commandService
 from uotp.cli.options import Inline, Option
 from uotp.cli.parsers import absolutePath, parseCount, parsePercent, parseSeconds
+from uotp.cli.rows import COMMON_ROWS, UNITS_HELP, listenRows
 from uotp.server import CONNECTIONS_LIMIT, MIN_CONNECTIONS, MOST_SESSIONS, PERCENT, ServerSettings
 from uotp.services import SERVER, serverService
 from uotp.tls import ServerTls
