@@ -11,10 +11,11 @@ from functools import partial
 from typing import Any
 
 from uotp.doctor.clock import judgeClock
-from uotp.doctor.encounter import Encounter, HelloAnswer, Meeting
+from uotp.doctor.encounter import Encounter, HelloAnswer
 from uotp.doctor.findings import ExamStep, Finding, Outcome, faulty, notReached
 from uotp.doctor.greeting import judgeAlpn, judgeCertificate, judgeHello
 from uotp.doctor.local import judgeBuffer, judgeMark, judgeRoute
+from uotp.doctor.meeting import Meeting
 from uotp.doctor.passage import tryPing, tryRate, tryRoundTrip, trySizes, tryTarget
 from uotp.doctor.reach import connectTcp, findName
 from uotp.doctor.seams import Machine, Way
