@@ -324,6 +324,9 @@ def inspectWheel(session: nox.Session, wheel: Path) -> None:
             session.error(f"the wheel lacks {needed}")
     if not any(re.fullmatch(r"txuotp-.*\.dist-info/licenses/LICENSE", file) for file in files):
         session.error("the wheel lacks the licence")
+    for shared in ("man/man1/uotp.1", "man/man5/uotp.toml.5", "bash-completion/completions/uotp"):
+        if not any(file.endswith(f".data/data/share/{shared}") for file in files):
+            session.error(f"the wheel lacks share/{shared}")
     wrong = [file for file in files if re.match(r"twisted/(plugins/)?__init__|tests/|bench/|.*dropin.cache", file)]
     if wrong:
         session.error(f"the wheel has what it must not have: {wrong}")
