@@ -171,8 +171,8 @@ class LinuxFakeSocket(FakeUdpSocket):
         self.getsockopt(level, option)
         self.options.append((level, option))
 
-    def getsockopt(self, level: int, option: int) -> int:
-        if option in self.unknown:
+    def getsockopt(self, level: int, option: int, size: int = 0) -> int:
+        if option in self.unknown or size:  # it tells nothing that is longer than a number
             raise trouble(errno.ENOPROTOOPT)
         return 2 * UDP_BUFFER_BYTES if option == socket.SO_RCVBUF else 0
 

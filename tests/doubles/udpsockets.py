@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import errno
 import os
+from typing import Any
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
@@ -45,6 +46,12 @@ class FakeUdpSocket:
 
     def send(self, datagram: bytes) -> None:
         self.sendto(datagram, THERE)
+
+    def getsockopt(self, level: int, option: int, size: int = 0) -> Any:
+        """
+        Tell nothing of the kernel's memory.
+        """
+        raise OSError(errno.ENOPROTOOPT, os.strerror(errno.ENOPROTOOPT))
 
     def getsockname(self) -> Address:
         return ("192.0.2.7", 4711)

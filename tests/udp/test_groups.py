@@ -64,7 +64,9 @@ class OptionedSocket:
     def setsockopt(self, level: int, option: int, value: Any) -> None:
         self.options[level, option] = value
 
-    def getsockopt(self, level: int, option: int, _: int = 0) -> int:
+    def getsockopt(self, level: int, option: int, size: int = 0) -> int:
+        if size:
+            raise OSError(errno.ENOPROTOOPT, "it tells nothing of its memory")
         return int(self.options.get((level, option), 0))
 
     def getsockname(self) -> tuple[Any, ...]:

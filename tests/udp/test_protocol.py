@@ -5,7 +5,9 @@ A protocol that takes trains, on a transport that knows none.
 from __future__ import annotations
 
 import errno
+from typing import Any
 
+from twisted.internet.address import IPv4Address
 from twisted.internet.error import InvalidAddressError, MessageLengthError
 from twisted.internet.interfaces import IUDPTransport
 from twisted.trial.unittest import SynchronousTestCase
@@ -15,6 +17,7 @@ from tests.doubles.udp import Receiver
 from tests.doubles.udpsockets import THERE, DatagramTransport, trouble
 from uotp.telemetry.drops import Drop, Drops
 from uotp.train import Train
+from uotp.udp.statistics import PortStatistics
 
 
 class TrainProtocolTests(SynchronousTestCase):
@@ -66,6 +69,25 @@ class TrainProtocolTests(SynchronousTestCase):
             self.protocol.sendTrains([Train(3, b"onetwosix")], THERE)
             self.assertEqual((wrong, dict(self.drops.totals)), (wrong, {drop: 1}))
             self.assertEqual(self.transport.written, [(b"one", THERE), (b"six", THERE)])
+
+    def test_whatTheKernelDropsIsCountedOnce(self) -> None:
+        """
+        It is asked when somebody wants to know, and when the port is closed; another port begins anew.
+        """
+        here = IPv4Address("UDP", "127.0.0.1", 9)
+        for port in (1, 2):
+            transport: Any = DatagramTransport()
+            self.protocol.transport = None
+            self.protocol.makeConnection(transport)
+            self.protocol.countKernelDrops()
+            for told, total in ((None, 0), (0, 0), (5, 5), (5, 5), (7, 7)):
+                transport.statistics = lambda told=told: PortStatistics(here, kernelDrops=told)
+                self.protocol.countKernelDrops()
+                self.assertEqual(self.drops.totals[Drop.RECEIVE_BUFFER_FULL], total + 9 * (port - 1))
+            transport.statistics = lambda: PortStatistics(here, kernelDrops=9)
+            self.protocol.stopListening()
+            self.assertEqual(self.drops.totals[Drop.RECEIVE_BUFFER_FULL], 9 * port)
+            self.protocol.countKernelDrops()
 
     def test_transportThatStopsUnaskedIsLost(self) -> None:
         send = self.protocol.sendTrains

@@ -69,6 +69,11 @@ class ReportedClient(Protocol):
         Why it cannot do its work, in words; empty when it can.
         """
 
+    def countKernelDrops(self) -> None:
+        """
+        Count what the kernel has dropped.
+        """
+
     def statistics(self) -> ClientStatistics:
         """
         @return: what it has done.
@@ -149,6 +154,7 @@ class ClientReporter(ProcessReporter[SourceAndSession]):
         See L{ProcessReporter}.
         """
         client = self._client
+        client.countKernelDrops()
         return replace(
             commonReport(client, "client", client.settings.server),
             drops=dropsOf(client.drops),

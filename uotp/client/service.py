@@ -333,6 +333,12 @@ class ClientService(ClientFront):
     def _drained(self, _: object) -> Deferred[None]:
         return self._sessions.endAll().addCallback(lambda _: self.closePorts())
 
+    def countKernelDrops(self) -> None:
+        """
+        Count what the kernel has dropped at the ports, because too much waited to be read.
+        """
+        self.ports.countKernelDrops()
+
     def ignoreSources(self) -> None:
         """
         Take nothing more from sources.

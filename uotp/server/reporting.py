@@ -107,6 +107,7 @@ class ServerReporter(ProcessReporter[ServedSession]):
         See L{ProcessReporter}.
         """
         carried, tunnels = session.session, len(session.tunnels)
+        session.target.countKernelDrops()
         return SessionSums(carried.counts(), carried.lastActive, carried.queuedBytes, tunnels, tunnels)
 
     def told(self, session: ServedSession, now: float) -> SessionReport | None:

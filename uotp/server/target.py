@@ -98,6 +98,13 @@ class Target:
         """
         return self._waited - self._flushed + self._search.unsentBytes
 
+    def countKernelDrops(self) -> None:
+        """
+        See L{uotp.udp.TrainProtocol.countKernelDrops}.
+        """
+        if self._search.main is not None:
+            self._search.main.countKernelDrops()
+
     def open(self, receive: TakeTrains, sendBy: Callable[[TakeTrains], None]) -> None:
         """
         Find the target and open the socket, at once when no name has to be

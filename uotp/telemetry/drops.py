@@ -26,6 +26,7 @@ class Drop(Enum):
     SOURCE_UNKNOWN = "reached a session's socket from elsewhere than the target"
     SEND_REFUSED = "refused by the network when sent"
     SEND_BUFFER_FULL = "found the socket's send buffer full"
+    RECEIVE_BUFFER_FULL = "found the socket's receive buffer full"
     TOO_LONG = "too long to be sent as UDP"
     CUT_OFF = "arrived cut off"
 

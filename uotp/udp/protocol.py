@@ -65,6 +65,7 @@ class TrainProtocol(DatagramProtocol):
         self.sendTrains: SendTrains = sendNothing
         self._stopping = False
         self._reason = STOPPED
+        self._kernelDrops = 0  # of the port that is open, as far as they have been counted
 
     def trainsReceived(self, trains: list[Train], source: Address) -> None:
         """
@@ -95,6 +96,7 @@ class TrainProtocol(DatagramProtocol):
         """
         self._stopping = False
         self._reason = STOPPED
+        self._kernelDrops = 0
         self.sendTrains = getattr(transport, "sendTrains", self._writeEach)
         super().makeConnection(transport)
 
@@ -106,9 +108,21 @@ class TrainProtocol(DatagramProtocol):
         """
         if self.transport is None or self._stopping:
             return None
+        self.countKernelDrops()
         self._stopping = True
         self.sendTrains = sendNothing
         return self.transport.stopListening()
+
+    def countKernelDrops(self) -> None:
+        """
+        Count what the kernel has dropped since this was done last, because too much waited to be read.  Nobody tells
+        us of that: the kernel has to be asked.
+        """
+        ask = None if self._stopping else getattr(self.transport, "statistics", None)
+        told = None if ask is None else ask().kernelDrops
+        if told is not None and told > self._kernelDrops:
+            self._drops.count(Drop.RECEIVE_BUFFER_FULL, told - self._kernelDrops)
+            self._kernelDrops = told
 
     def stopProtocol(self) -> None:
         """

@@ -36,6 +36,11 @@ class PortProtocol(Protocol):
         Take nothing more from sources, until another port is bound.
         """
 
+    def countKernelDrops(self) -> None:
+        """
+        See L{uotp.udp.TrainProtocol.countKernelDrops}.
+        """
+
 
 class BoundPort:
     """
@@ -148,6 +153,13 @@ class ClientPorts:
             self._lost(port, error.strerror or str(error))
         else:
             self._nowListening(port.shown, port.number)
+
+    def countKernelDrops(self) -> None:
+        """
+        Count what the kernel has dropped at all ports.
+        """
+        for port in self._ports:
+            port.protocol.countKernelDrops()
 
     def ignoreSources(self) -> None:
         """

@@ -105,6 +105,12 @@ class ClientWorker(ClientService):
         self._isStopping = True
         return super().stopService()
 
+    def countKernelDrops(self) -> None:
+        """
+        See L{ClientService}.
+        """
+        self._members.countKernelDrops()
+
     def ignoreSources(self) -> None:
         """
         See L{ClientService}.

@@ -64,6 +64,13 @@ class MemberPorts:
     def _stop(self, port: PortProtocol) -> None:
         orLog(maybeDeferred(port.stopListening), self._log, "a port was not closed")
 
+    def countKernelDrops(self) -> None:
+        """
+        Count what the kernel has dropped at all ports.
+        """
+        for port in self._ports.values():
+            port.countKernelDrops()
+
     def ignoreSources(self) -> None:
         """
         Take nothing more from sources.
