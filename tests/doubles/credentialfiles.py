@@ -31,7 +31,7 @@ class CountingFiles:
         """
         return path
 
-    def read(self, path: str) -> bytes:
+    def read(self, path: str, *, isReadAgain: bool = False) -> bytes:
         """
         @return: another content each time.
         """

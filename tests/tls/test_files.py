@@ -47,6 +47,24 @@ class CredentialFilesTests(SynchronousTestCase):
             stream.truncate(2 * SIZE_LIMIT)
         self.assertEqual(len(DISK.read(self.path)), SIZE_LIMIT + 1)
 
+    @skipIf(os.name == "nt", "there are no such files")
+    def test_whatIsNoRegularFileIsReadOnce(self) -> None:
+        """
+        A pipe is a good place for a key, as a shell makes it.  Whoever reads it again would wait for ever.
+        """
+        reads, writes = os.pipe()
+        self.addCleanup(os.close, reads)
+        os.write(writes, b"key")
+        os.close(writes)
+        pipe = f"/dev/fd/{reads}"
+        self.assertEqual(DISK.read(pipe), b"key")
+        fifo = self.mktemp()
+        os.mkfifo(fifo)
+        for path in (os.devnull, pipe, fifo):
+            error = self.assertRaises(OSError, DISK.read, path, isReadAgain=True)
+            self.assertEqual(error.strerror, "it is no regular file, and so it cannot be read more than once")
+        self.assertEqual(DISK.read(self.path, isReadAgain=True), b"content")
+
     def test_whatWasHandedOverDoesNotChange(self) -> None:
         handed = {"key": b"first"}
         files = CopiedFiles(handed)

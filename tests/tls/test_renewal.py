@@ -145,7 +145,7 @@ class HandedOverTests(RenewalTestCase):
         """
 
         class Replaced(CountingFiles):
-            def read(self, path: str) -> bytes:
+            def read(self, path: str, *, isReadAgain: bool = False) -> bytes:
                 self.reads += 1
                 issued = (GOOD, RENEWED)[self.reads % 2]
                 return issued.certificatePem() + issued.keyPem()
@@ -232,6 +232,20 @@ class TwoStepsTests(RenewalTestCase):
         self.parent.prepare()
         self.renew(GOOD)
         self.parent.reload()
+        self.assertShows(GOOD, self.parent)
+
+    @skipIf(os.name == "nt", "there are no such files")
+    def test_aFileThatBecomesAPipeIsNotWaitedFor(self) -> None:
+        """
+        Nobody may ever write into it.
+        """
+        Path(self.key).unlink()
+        os.mkfifo(self.key)
+        error = self.assertRaises(ConfigurationError, self.parent.prepare)
+        self.assertEqual(
+            str(error),
+            f"cannot read the key file {self.key}: it is no regular file, and so it cannot be read more than once",
+        )
         self.assertShows(GOOD, self.parent)
 
     def test_noKeyShows(self) -> None:

@@ -38,8 +38,10 @@ class CredentialFiles(Protocol):
         @return: the file on the disk that holds this one; it may be another one that holds several.
         """
 
-    def read(self, path: str) -> bytes:
+    def read(self, path: str, *, isReadAgain: bool = False) -> bytes:
         """
+        @param isReadAgain: whether this is not the only time: what is no regular file, as a pipe, has nothing more
+            to say then, or lets us wait for ever.
         @return: what a file holds.  One that is longer than L{SIZE_LIMIT} need not be whole.
         @raise OSError: when it cannot be read.
         @raise ValueError: when it has a name that no file can have.
@@ -76,11 +78,14 @@ class DiskFiles:
         """
         return path
 
-    def read(self, path: str) -> bytes:
+    def read(self, path: str, *, isReadAgain: bool = False) -> bytes:
         """
         Read no more than one byte above the limit.
         """
-        with open(path, "rb") as stream:
+        with open(path, "rb", opener=openAtOnce if isReadAgain else None) as stream:
+            if isReadAgain and not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                reason = "it is no regular file, and so it cannot be read more than once"
+                raise OSError(errno.EINVAL, reason, path)
             return stream.read(SIZE_LIMIT + 1)
 
     def stamp(self, path: str) -> object:
@@ -111,6 +116,13 @@ class DiskFiles:
             return bool(os.stat(path).st_mode & stat.S_IROTH)
         except OSError:
             return False
+
+
+def openAtOnce(path: str, flags: int) -> int:
+    """
+    @return: a descriptor of a file.  Whether somebody writes into a pipe is not waited for.
+    """
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 DISK: CredentialFiles = DiskFiles()
@@ -154,7 +166,7 @@ class CopiedFiles:
         """
         return path
 
-    def read(self, path: str) -> bytes:
+    def read(self, path: str, *, isReadAgain: bool = False) -> bytes:
         """
         @raise OSError: for a file that the other process has not read.
         """
@@ -186,11 +198,13 @@ class FilesReadOnce:
     @ivar stamps: what each file was by its L{CredentialFiles.stamp}, before it was read.
     """
 
-    def __init__(self, files: CredentialFiles) -> None:
+    def __init__(self, files: CredentialFiles, *, isReadAgain: bool = False) -> None:
         """
         @param files: where they are.
+        @param isReadAgain: see L{CredentialFiles.read}.
         """
         self._files = files.now()
+        self._isReadAgain = isReadAgain
         self.isOriginal = files.isOriginal
         self.isOpenToAll = files.isOpenToAll
         self.stamp = files.stamp
@@ -209,12 +223,13 @@ class FilesReadOnce:
         """
         return self._files.onDisk(path)
 
-    def read(self, path: str) -> bytes:
+    def read(self, path: str, *, isReadAgain: bool = False) -> bytes:
         """
+        @param isReadAgain: makes no difference: a file is read once, and whoever has made this says for what time.
         @raise OSError: as the files beneath.
         """
         if path not in self.contents:
             stamp = self._files.stamp(path)
-            self.contents[path] = self._files.read(path)
+            self.contents[path] = self._files.read(path, isReadAgain=self._isReadAgain)
             self.stamps[path] = stamp
         return self.contents[path]

@@ -130,7 +130,7 @@ class RenewableCredentials:
         """
         files = self._files if contents is None else CopiedFiles(contents)
         self._seen = self.stamp()
-        reading = FilesReadOnce(files)
+        reading = FilesReadOnce(files, isReadAgain=self._fingerprint != b"")
         loaded = self._load(reading)
         if loaded.ours is not None:
             self._refuseWorse(*loaded.ours)

@@ -59,13 +59,13 @@ class InlineFiles:
     def _read(self) -> Document:
         return readDocument(self._file, isReadAgain=True)
 
-    def read(self, path: str) -> bytes:
+    def read(self, path: str, *, isReadAgain: bool = False) -> bytes:
         """
         See L{CredentialFiles}.
         """
         row = self._rows.get(path)
         if row is None:
-            return DISK.read(path)
+            return DISK.read(path, isReadAgain=isReadAgain)
         try:
             document = self._document or self._read()
             value = checked(row, document.values.get(row.name, ""))
