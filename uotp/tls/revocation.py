@@ -9,7 +9,7 @@ still holds: what was revoked stays so, and the log says that a newer one is nee
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from cryptography import x509
@@ -34,11 +34,13 @@ class Revocations:
     @ivar ends: each CA that has a list, and when the time of its newest one is over; L{None} when
         that does not say.
     @ivar files: where that list is.
+    @ivar serials: the numbers in the lists in which something was looked for.
     """
 
     ends: dict[x509.Name, datetime | None]
     newest: dict[bytes, x509.CertificateRevocationList]
     files: dict[x509.Name, str]
+    serials: dict[bytes, frozenset[int]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, authorities: Authorities, file: str, more: Lists = (), moreFile: str = "") -> Revocations:
@@ -81,10 +83,16 @@ class Revocations:
 
     def revokes(self, issuer: bytes, serial: int) -> bool:
         """
+        Look a certificate up.  The library goes through all of a list each time, for milliseconds when it is
+        long, and there may be thousands to look up.
+
         @return: whether the newest list of a CA has a certificate.
         """
-        revoked = self.newest.get(issuer)
-        return revoked is not None and revoked.get_revoked_certificate_by_serial_number(serial) is not None
+        if issuer not in self.newest:
+            return False
+        if issuer not in self.serials:
+            self.serials[issuer] = frozenset(each.serial_number for each in self.newest[issuer])
+        return serial in self.serials[issuer]
 
     def worse(self, before: Revocations, now: datetime) -> str | None:
         """
