@@ -204,7 +204,7 @@ class ClientService(ClientFront):
         from uotp.client.reporting import ClientReporter  # noqa: PLC0415 - of no use to whom nobody looks at
 
         reporter: Reporter = self._reporter or ClientReporter(self)
-        self.beReported(reporter)
+        self._reporter = reporter
         return reporter
 
     def statusWords(self) -> str:

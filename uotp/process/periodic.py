@@ -20,19 +20,27 @@ class PeriodicCalls:
 
     _log = Logger()
 
-    def __init__(self, clock: Any) -> None:
+    def __init__(self, clock: Any, tellLate: Callable[[float, float], None] | None = None) -> None:
         """
         @param clock: C{IReactorTime}.
+        @param tellLate: told with each call by how many seconds it was late, and the time.
         """
         self._clock = clock
+        self._tellLate = tellLate
         self._loops: list[LoopingCall] = []
 
     def every(self, seconds: float, call: Callable[[], None]) -> None:
         """
         Begin to make a call.  When it raises, that is logged, and the call is made again.
         """
+        due: float = self._clock.seconds() + seconds
 
         def guarded() -> None:
+            nonlocal due
+            if self._tellLate is not None:
+                now = self._clock.seconds()
+                self._tellLate(now - due, now)
+                due += seconds * max(1 + (now - due) // seconds, 1)
             try:
                 call()
             except Exception:  # noqa: BLE001 - nothing costs the daemon

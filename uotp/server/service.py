@@ -154,7 +154,7 @@ class ServerService(ServerFront):
         from uotp.server.reporting import ServerReporter  # noqa: PLC0415 - of no use to whom nobody looks at
 
         reporter: Reporter = self._reporter or ServerReporter(self)
-        self.beReported(reporter)
+        self._reporter = reporter
         return reporter
 
     def statusWords(self) -> str:

@@ -88,7 +88,7 @@ class TunnelService(Service):
     @ivar given: sockets that a service manager has handed in.
     @ivar reloads: how often files were read again, by what became of it.
     @ivar startedAt: when it was started, in monotonic seconds.
-    @ivar lateness: knows how late calls are, if somebody wants reports.
+    @ivar lateness: knows how late calls were.
     """
 
     _log = Logger()
@@ -118,12 +118,12 @@ class TunnelService(Service):
         self.listeningAll: tuple[tuple[str, int], ...] = ()
         self.rateLimit = RateLimit(reactor.seconds)
         self.liveTunnels = LiveTunnels(reactor)
-        self.periodicCalls = PeriodicCalls(reactor)
+        self.lateness = Lateness()
+        self.periodicCalls = PeriodicCalls(reactor, self.lateness.note)
         self.turns = Turns(reactor, Memory(settings.memory))
         self.reloads = dict.fromkeys((RELOADED, NOT_RELOADED), 0)
         self._credentials = credentials
         self.startedAt: float = reactor.seconds()
-        self.lateness = Lateness(reactor)
         self._reporter: Any = None
         self.isPlain = credentials is None or credentials.isPlain
         self._congestion = settings.congestion
@@ -230,8 +230,6 @@ class TunnelService(Service):
         """
         super().startService()
         self.startedAt = self.reactor.seconds()
-        if self._reporter is not None:
-            self.lateness.start()
         if self._congestion is not None:
             requireCongestion(self._congestion)  # once more, as the user that we have become
         for words, fields in self._warnings:
@@ -287,7 +285,6 @@ class TunnelService(Service):
         Do it no more.
         """
         self.periodicCalls.stop()
-        self.lateness.stop()
         if self.speaks:
             self.reportDrops()
         return super().stopService()
@@ -305,16 +302,6 @@ class TunnelService(Service):
 
     def _didNotEndWell(self, reason: Failure) -> None:
         self._log.failure("what accompanies this service did not end well", reason)
-
-    def beReported(self, reporter: Any) -> None:
-        """
-        Somebody wants reports.
-
-        @param reporter: makes them.
-        """
-        self._reporter = reporter
-        if self.running:
-            self.lateness.start()
 
     def whenSent(self, waits: Callable[[], bool], seconds: float) -> Deferred[None]:
         """

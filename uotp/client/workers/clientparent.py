@@ -252,7 +252,7 @@ class ClientParent(ClientFront):
         @return: tells of all workers together.
         """
         reporter: Reporter = self._reporter or ParentReporter(self, self._workforce, self.reactor)
-        self.beReported(reporter)
+        self._reporter = reporter
         return reporter
 
     def commonReport(self) -> Report:

@@ -180,7 +180,7 @@ class ServerParent(ServerFront):
         @return: tells of all workers together.
         """
         reporter: Reporter = self._reporter or ParentReporter(self, self._workforce, self.reactor)
-        self.beReported(reporter)
+        self._reporter = reporter
         return reporter
 
     def commonReport(self) -> Report:
