@@ -38,7 +38,7 @@ class OpenTunnel:
         self._clock = clock
         self._codec = Format2Codec(Numbering())
         self._count = 0
-        self._pongs: set[bytes] = set()
+        self._awaited: bytes | None = None  # what the pong carries that answers our ping
         self._status: ServerStatus | None = None
         self.datagrams = 0
 
@@ -52,13 +52,12 @@ class OpenTunnel:
         @raise TunnelGone: when none came.
         """
         self._count += 1
-        payload = self._count.to_bytes(PING_BYTES, "big")
+        payload = self._awaited = self._count.to_bytes(PING_BYTES, "big")
         began = self._clock()
         self._send(behind + controlFrame(Kind.PING, payload), seconds)
         deadline = began + seconds
-        while payload not in self._pongs:
+        while self._awaited is not None:
             self._read(deadline)
-        self._pongs.clear()
         return self._clock() - began
 
     def status(self, seconds: float) -> ServerStatus | None:
@@ -160,7 +159,7 @@ class OpenTunnel:
         self.datagrams += countOf([train for _, train in (*decoded.arrivals, *decoded.again)])
         for kind, payload in decoded.controls:
             if kind is Kind.PONG:
-                self._pongs.add(payload)
+                self._awaited = None if payload == self._awaited else self._awaited
             elif kind is Kind.PING:
                 self._send(controlFrame(Kind.PONG, payload), 1.0)
             elif kind is Kind.STATUS:
