@@ -18,6 +18,7 @@ from tests.doubles.reactors import MemoryReactor
 from tests.doubles.services import RecordingService
 from uotp.cli import client, server
 from uotp.cli.common import EndService
+from uotp.cli.config import configuration
 from uotp.cli.introduction import commandLine
 from uotp.errors import ConfigurationError
 from uotp.telemetry import Logger
@@ -187,6 +188,22 @@ class RefusalTests(ConfigurationTestCase):
                 "FILE:19: there is no table [tls]: did you mean no-tls or tls-servername?",
             ],
         )
+
+    def test_forNoMoreKeysThanAreToldOthersAreLookedForThatMayBeMeant(self) -> None:
+        """
+        A file has room for so many keys that this would take minutes.
+        """
+        looked: list[str] = []
+
+        def look(key: str, _: object) -> list[str]:
+            looked.append(key)
+            return []
+
+        self.patch(configuration, "similarNames", look)
+        faults = self.refusals(client, CLIENT + "".join(f"key{number} = 1\n" for number in range(1000)))
+        self.assertEqual(faults[0], "FILE:2: there is no key key0")
+        self.assertEqual(faults[-1], "FILE: and 980 faults more")
+        self.assertEqual(len(looked), 20)
 
     def test_aFileOfTheOtherEndIsKnownAsSuch(self) -> None:
         self.assertEqual(

@@ -13,7 +13,7 @@ from typing import Any
 
 from uotp.cli.addresses import destinationWords, parseHost
 from uotp.cli.config.document import Document, readDocument
-from uotp.cli.config.faults import Fault, FaultsError
+from uotp.cli.config.faults import MOST_FAULTS, Fault, FaultsError
 from uotp.cli.config.inlinefiles import InlineFiles, inlineName
 from uotp.cli.config.values import ValueFault, checked, inlineText, kindOf, wordOf, wordsIn
 from uotp.cli.options import Flag, GnuOptions, Option
@@ -177,7 +177,8 @@ class _Reading:
         whose = self.options.whose(f"--{key}")
         if whose is not None:
             return f"{key} is {whose}".replace(" an option of uotp-", " a key of uotp-")
-        similar = similarNames(key, [*rows, self.destinationKey, PORT])
+        isTold = len(self.faults) < MOST_FAULTS  # to look for names takes long where there are thousands of keys
+        similar = similarNames(key, [*rows, self.destinationKey, PORT]) if isTold else []
         meant = f": did you mean {either(similar, '')}?" if similar else ""
         return f"there is no {what[4:]}{meant}"
 
