@@ -65,11 +65,20 @@ class HandedNewcomer(MemoryNewcomer):
     Stands for a connection that another worker has handed over.
     """
 
-    def __init__(self, shown: bytes, *, hops: int = 1, isRelayed: bool = False, host: str = "192.0.2.1") -> None:
+    def __init__(
+        self,
+        shown: bytes,
+        *,
+        hops: int = 1,
+        isRelayed: bool = False,
+        host: str = "192.0.2.1",
+        secured: bool = False,
+    ) -> None:
         """
         @param shown: what has come on it so far.
+        @param secured: see L{MemoryNewcomer}.
         """
-        super().__init__(host)
+        super().__init__(host, secured=secured)
         self.hops = hops
         self.isRelayed = isRelayed
         self._shown = shown

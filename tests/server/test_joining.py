@@ -10,7 +10,8 @@ from collections.abc import Callable
 from tests.doubles.newcomers import HandedNewcomer
 from tests.doubles.streams import MemoryStream
 from tests.server.test_acceptor import HELLO, LIMITS, TARGET, AcceptorTestCase, CheckedAcceptor, makeNoStream
-from uotp.errors import PeerError
+from uotp.boundaries import Security
+from uotp.errors import PeerError, Refusal
 from uotp.server.acceptor import ConnectionLimits
 from uotp.server.joining import Coordinator, Decision, JoinAnswer, JoinQuestion
 from uotp.server.strangers import HELLO_SECONDS, PARENT_SILENT, Stranger
@@ -69,6 +70,7 @@ class JoiningTests(AcceptorTestCase):
         self, wire: WireChoice = WireChoice.AUTO, limits: ConnectionLimits = LIMITS, tokens: Tokens | None = None
     ) -> CheckedAcceptor:
         self.coordinator = ScriptedCoordinator()
+        self.objections: dict[bytes | None, PeerError] = {}
         return CheckedAcceptor(
             self.registry,
             self.liveTunnels,
@@ -78,6 +80,7 @@ class JoiningTests(AcceptorTestCase):
             limits,
             wire,
             self.coordinator,
+            objection=lambda security: self.objections.get(security.peerKey),
         )
 
     def shown(self, data: bytes = HELLO, host: str = "192.0.2.1") -> AcceptedTunnel:
@@ -186,6 +189,23 @@ class JoiningTests(AcceptorTestCase):
         self.assertEqual((question.hops, question.isRelayed), (1, True))
         self.network.settle()
         self.assertEqual(self.target.datagrams(), [b"ping"])
+
+    def test_whoWasShutOutWhileHeWaitedForHisTurnDoesNotJoin(self) -> None:
+        """
+        Another worker has done the handshake, before files were read again.
+        """
+        for isOut in (False, True):
+            newcomer = HandedNewcomer(b"", isRelayed=True, secured=True)
+            self.acceptor.adopt(newcomer)
+            assert newcomer.stream is not None
+            self.transports.append(newcomer.stream)
+            newcomer.stream.security = Security(peerKey=b"key")
+            if isOut:
+                self.objections[b"key"] = PeerError("its key was taken away", Refusal.NOT_LISTED)
+            newcomer.protocol.handshakeCompleted()
+            newcomer.protocol.dataReceived(HELLO)
+            self.assertEqual(len(self.coordinator.asked), 1)
+        self.assertEqual(self.warnings(), ["refused a connection from 192.0.2.1: its key was taken away"])
 
     def test_nothingIsAdoptedWhenTheServerStops(self) -> None:
         """

@@ -21,6 +21,7 @@ from twisted.internet.protocol import Factory
 from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 
+from uotp.boundaries import Security
 from uotp.errors import PeerError, Refusal
 from uotp.server.clientfields import clientFields
 from uotp.server.connections import OwnedConnections
@@ -148,6 +149,7 @@ class Acceptor(Factory):
         coordinator: Coordinator | None = None,
         wallClock: Callable[[], float] = time.time,
         tokens: Callable[[], Tokens | None] = lambda: None,
+        objection: Callable[[Security], PeerError | None] = lambda _: None,
     ) -> None:
         """
         @param registry: who knows the sessions.
@@ -161,10 +163,12 @@ class Acceptor(Factory):
         @param coordinator: decides who may join, where there are several workers.
         @param wallClock: seconds since 1970, for clients that ask.
         @param tokens: tells one of which tokens each client has to show now, if any.
+        @param objection: tells why a client whose handshake is done may not join any more, or L{None}.
         """
         self._coordinator = coordinator
         self._wallClock = wallClock
         self._tokens = tokens
+        self._objection = objection
         self._numbers = count(1)
         self._byNumber: dict[int, Tunnel] = {}
         self.relayed = 0
@@ -281,6 +285,8 @@ class Acceptor(Factory):
         owner = accepted.newcomer.owner if key is None else key
         try:
             self._requireFormat(hello)
+            if accepted.newcomer.isRelayed:
+                self._requireWelcome(security)
             tunnel.token = self._requireToken(hello)
         except PeerError as error:
             self._refuse(tunnel, str(error), error.kind)
@@ -311,6 +317,17 @@ class Acceptor(Factory):
                 f"it speaks format {hello.wireFormat.value}, and {spelled('wire')} {self._wire.value} was said here"
             )
             raise PeerError(reason, Refusal.FORMAT)
+
+    def _requireWelcome(self, security: Security | None) -> None:
+        """
+        Judge once more a client whose handshake another worker has done.  Files may have been read again since, and
+        nobody has looked at it here while it waited for its turn.
+
+        @raise PeerError: when it may not join any more.
+        """
+        error = None if security is None else self._objection(security)
+        if error is not None:
+            raise error
 
     def _requireToken(self, hello: ClientHello) -> bytes | None:
         """

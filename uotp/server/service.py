@@ -91,6 +91,7 @@ class ServerService(ServerFront):
             settings.wire,
             coordination,
             tokens=lambda: None if credentials is None else credentials.tokens,
+            objection=self.objection,
         )
 
     def lookUpAhead(self) -> None:
