@@ -32,9 +32,10 @@ from tests.doubles.newcomers import listenInMemory
 from tests.doubles.processlogs import RecordingProcessLog
 from tests.doubles.reactors import MemoryReactor
 from tests.doubles.services import RecordingService
-from uotp.cli import client, common, server
+from uotp.cli import client, common, endservice, server
 from uotp.cli.announcement import Announcement
-from uotp.cli.common import START_EXIT_STATUS, CommonOptions, EndService, commandService
+from uotp.cli.common import CommonOptions, commandService
+from uotp.cli.endservice import START_EXIT_STATUS, EndService
 from uotp.duplicate import Duplicate
 from uotp.errors import ConfigurationError, StartError
 from uotp.monitoring import ControlPlace
@@ -1333,7 +1334,7 @@ class EndServiceTests(ServiceTestCase):
         C{twistd} gives it up between binding and starting.
         """
         for byHalf, lines in ((False, 0), (True, 1)):
-            self.patch(common, "canBecomeRoot", lambda byHalf=byHalf: byHalf)
+            self.patch(endservice, "canBecomeRoot", lambda byHalf=byHalf: byHalf)
             with capturedLogs() as events:
                 self.running()
                 self.raiseSignal(signal.SIGHUP)

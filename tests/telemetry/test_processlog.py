@@ -290,7 +290,7 @@ class ProcessLogTests(SynchronousTestCase):
         That of a program which embeds an end is its own.
         """
         users = {name for name in modules() if any(part.endswith(".ProcessLog") for part in importsOf(name))}
-        self.assertEqual(users, {"uotp.telemetry", "uotp.cli.common"})
+        self.assertEqual(users, {"uotp.telemetry", "uotp.cli.common", "uotp.cli.endservice"})
 
     def test_theGlobalLogIsOfThisKind(self) -> None:
         self.assertIsInstance(globalLogPublisher, LogPublisher)

@@ -31,7 +31,7 @@ def runEnd(end: ModuleType, words: Sequence[str] | None = None) -> int:
     @param words: the command line; this process's own when left out.
     @return: the exit status.
     """
-    from uotp.cli.common import START_EXIT_STATUS  # noqa: PLC0415 - the other commands do not need it
+    from uotp.cli.endservice import START_EXIT_STATUS  # noqa: PLC0415 - the other commands do not need it
 
     options = end.Options()
     options.parseOptions(words)

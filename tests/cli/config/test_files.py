@@ -17,8 +17,8 @@ from tests.doubles.processlogs import RecordingProcessLog
 from tests.doubles.reactors import MemoryReactor
 from tests.doubles.services import RecordingService
 from uotp.cli import client, server
-from uotp.cli.common import EndService
 from uotp.cli.config import configuration
+from uotp.cli.endservice import EndService
 from uotp.cli.introduction import commandLine
 from uotp.errors import ConfigurationError
 from uotp.telemetry import Logger
