@@ -144,14 +144,14 @@ class OthersTests(ExpositionTestCase):
     def others(self, report: Report) -> float:
         return self.value(self.samples(report), "uotp_session_sent_bytes_total", session=OTHER)
 
-    def told(self, time: float, total: int, **sessions: int) -> Report:
+    def told(self, seconds: float, total: int, **sessions: int) -> Report:
         """
-        @param time: of the report.
+        @param seconds: how long the program has run.
         @param total: what all sessions have carried.
         @param sessions: what those have carried that are told; they are as old as the program.
         """
         return reportOf(
-            time=time,
+            seconds=seconds,
             out=Traffic(0, 0, total),
             sessions=tuple(
                 sessionOf(name, out=Traffic(0, 0, carried), seconds=1000.0) for name, carried in sessions.items()
@@ -176,6 +176,13 @@ class OthersTests(ExpositionTestCase):
         report = self.told(10, 1500, a=1000, b=500)
         new = replace(report.sessions[1], seconds=5.0)
         self.assertEqual(self.others(replace(report, sessions=(report.sessions[0], new))), 0)
+
+    def test_newSessionIsNoOtherWhenTheClockIsSetBack(self) -> None:
+        self.others(self.told(0, 1000, a=1000))
+        report = self.told(10, 1500, a=1000, b=500)
+        new = replace(report.sessions[1], seconds=5.0)
+        earlier = replace(report, sessions=(report.sessions[0], new), time=report.time - 86400.0)
+        self.assertEqual(self.others(earlier), 0)
 
     def test_reportIsCountedOnce(self) -> None:
         self.others(self.told(0, 1000, a=600))

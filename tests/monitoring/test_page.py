@@ -178,14 +178,15 @@ class HistoryTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.carried = 0
+        self.timeOfDay = 1.8e9
         self.history = History(self.report, self.clock)
         self.history.start()
         self.addCleanup(self.history.stop)
 
     def report(self) -> Deferred[Report]:
         out = Traffic(0, 0, self.carried)
-        report = reportOf(time=self.clock.seconds(), out=out, sessions=(sessionOf(out=out),))
-        return succeed(report)
+        sessions = (sessionOf(out=out),)
+        return succeed(reportOf(seconds=self.clock.seconds(), time=self.timeOfDay, out=out, sessions=sessions))
 
     def test_ratesAreThoseOfTheTimeBetween(self) -> None:
         self.clock.advance(0)
@@ -196,6 +197,16 @@ class HistoryTests(SynchronousTestCase):
         self.assertEqual((sample.out, sample.back, sample.dropped), (1000.0, 0.0, 0.0))
         self.assertEqual(self.history.rate(0, "1f2e3d4c").out, 1000.0)
         self.assertEqual(self.history.rate(1, "1f2e3d4c"), STILL)
+
+    def test_clockThatIsSetBackChangesNothing(self) -> None:
+        """
+        As at a boot without a battery, or by a host that gives its guest another time.
+        """
+        self.clock.advance(0)
+        self.carried = 5000
+        self.timeOfDay -= 86400.0
+        self.clock.advance(SAMPLE_SECONDS)
+        self.assertEqual([each.out for each in self.history.samples], [1000.0])
 
     def test_itIsBounded(self) -> None:
         for _ in range(2 * MOST_SAMPLES):

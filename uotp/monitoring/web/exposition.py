@@ -124,7 +124,7 @@ class Exposition:
             name: [value(session) for _, value, _ in SUMMED_METRICS]
             for name, session in zip(uniqueNames(report.sessions), report.sessions, strict=True)
         }
-        elapsed = float("inf") if before is None else report.time - before.time
+        elapsed = float("inf") if before is None else report.seconds - before.seconds
         for place, total in enumerate(sums):
             grown = total - (0.0 if self._sums is None else self._sums[place])
             for (name, values), session in zip(told.items(), report.sessions, strict=True):

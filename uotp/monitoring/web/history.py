@@ -112,12 +112,12 @@ class History:
 
     def _add(self, report: Report) -> None:
         before = self._before
-        if self._call is None or (before is not None and report.time - before.time < LEAST_RATE_SECONDS):
+        if self._call is None or (before is not None and report.seconds - before.seconds < LEAST_RATE_SECONDS):
             return
         self._before = report
         if before is None:
             return
-        seconds = report.time - before.time
+        seconds = report.seconds - before.seconds  # nobody can set this clock
         self.samples.append(
             HistorySample(
                 out=(report.out.bytes - before.out.bytes) / seconds,
