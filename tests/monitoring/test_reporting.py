@@ -151,3 +151,12 @@ class ReportingTests(SynchronousTestCase):
         self.failureResultOf(self.reporter.report(), ZeroDivisionError)
         self.reporter.there = []
         self.assertEqual(self.report().sessionsOpen, 0)
+
+    def test_whatCannotEvenBeBegunKeepsNobodyWaiting(self) -> None:
+        """
+        Whoever asks afterwards gets a report.
+        """
+        patch = self.patch(self.reporter, "make", lambda: 1 / 0)
+        self.failureResultOf(self.reporter.report(), ZeroDivisionError)
+        patch.restore()
+        self.assertEqual(self.report().sessionsOpen, 0)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.python.failure import Failure
 
 from uotp.monitoring.report import Report
@@ -47,7 +47,7 @@ class CachedReports:
         done: Deferred[Report] = Deferred()
         self._waiting.append(done)
         if len(self._waiting) == 1:
-            made = self.make().addCallbacks(self._made, self._failed)
+            made = maybeDeferred(self.make).addCallbacks(self._made, self._failed)
             orLog(made, self._log, "whoever asked for a report gets none")
         return done
 
