@@ -112,7 +112,7 @@ class SystemdTests(CommandTestCase):
         """
         And not of what changes nothing for them.
         """
-        reload = "--no-block reload uotp-client@*.service\n"
+        reload = "--no-block try-reload-or-restart uotp-client@*.service\n"
         for words, told in (
             (["eth0", "up"], reload),
             (["wlan0", "dhcp4-change"], reload),
@@ -124,5 +124,7 @@ class SystemdTests(CommandTestCase):
             self.assertEqual(self.runHook("networkmanager", *words), told, words)
 
     def test_networkdsHookTellsClientsOfChanges(self) -> None:
-        self.assertEqual(self.runHook("networkd", IFACE="eth0"), "--no-block reload uotp-client@*.service\n")
+        self.assertEqual(
+            self.runHook("networkd", IFACE="eth0"), "--no-block try-reload-or-restart uotp-client@*.service\n"
+        )
         self.assertEqual(self.runHook("networkd", IFACE="lo"), "")

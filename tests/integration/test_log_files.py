@@ -66,7 +66,7 @@ class LogFilesTests(RigTestCase):
 
         text = packaged("logrotate.conf").replace("/var/log/uotp", str(self.folder))
         text = re.sub(r"^    su .*\n", "", text, flags=re.MULTILINE)
-        text, count = re.subn(r"systemctl reload .*", f"kill -HUP {program.process.pid}", text)
+        text, count = re.subn(r"systemctl try-reload-or-restart .*", f"kill -HUP {program.process.pid}", text)
         self.assertEqual(count, 1)
         configuration = self.folder / "logrotate.conf"
         configuration.write_text(text, "ascii")

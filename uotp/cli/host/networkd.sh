@@ -4,4 +4,4 @@
 set -eu
 
 [ "${IFACE:-}" != lo ] || exit 0
-exec systemctl --no-block reload 'uotp-client@*.service'
+exec systemctl --no-block try-reload-or-restart 'uotp-client@*.service'

@@ -7,4 +7,4 @@ case "${2:-}" in
 up | down | dhcp4-change | dhcp6-change | connectivity-change) ;;
 *) exit 0 ;;
 esac
-exec systemctl --no-block reload 'uotp-client@*.service'
+exec systemctl --no-block try-reload-or-restart 'uotp-client@*.service'
