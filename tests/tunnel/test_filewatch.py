@@ -12,7 +12,7 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from uotp.errors import ConfigurationError
-from uotp.tunnel.filewatch import FileWatch
+from uotp.tunnel.filewatch import LOOKS_UNTIL_AGAIN, LOOKS_UNTIL_ANYWAY, FileWatch
 
 
 class ChangingFiles:
@@ -60,10 +60,18 @@ class FileWatchTests(SynchronousTestCase):
         self.files = ChangingFiles()
         self.tried: list[str] = []
         credentials: Any = self.files
-        self.watch = FileWatch(credentials, self.files.read, self.tried.append)
+        self.uncounted = 0
+        self.watch = FileWatch(credentials, self.files.read, self.noteTried)
         capture = capturedLogs()
         self.events: Sequence[dict[str, Any]] = capture.__enter__()
         self.addCleanup(capture.__exit__, None, None, None)
+
+    def noteTried(self, trouble: str, isCounted: bool) -> None:  # noqa: FBT001 - so it is called
+        if isCounted:
+            self.tried.append(trouble)
+        else:
+            self.assertEqual(trouble, "")
+            self.uncounted += 1
 
     def change(self, looks: int = 2) -> None:
         """
@@ -112,6 +120,47 @@ class FileWatchTests(SynchronousTestCase):
         self.files.isNew = False
         self.change(looks=5)
         self.assertEqual((self.files.reads, self.tried, self.said()), ([1], [], []))
+
+    def test_whatIsAgainAsItWasIsNoTroubleAnyMore(self) -> None:
+        """
+        Somebody has put a bad file there, and then the old one back.
+        """
+        self.files.trouble = "the key does not match"
+        self.change()
+        self.assertEqual(self.uncounted, 0)
+        self.files.trouble, self.files.isNew = None, False
+        self.change()
+        self.assertEqual((self.tried, self.uncounted), (["the key does not match"], 1))
+
+    def test_whatChangesAtEachLookIsReadAllTheSame(self) -> None:
+        """
+        Somebody writes a list each second: who is taken out of it has to go.
+        """
+        for _ in range(2 * LOOKS_UNTIL_ANYWAY):
+            self.change(looks=1)
+        self.assertEqual(self.files.reads, [LOOKS_UNTIL_ANYWAY, 2 * LOOKS_UNTIL_ANYWAY])
+
+    def test_whatCannotBeUsedNowIsTriedAgainAfterAWhile(self) -> None:
+        """
+        It was there when no descriptor was left.
+        """
+        self.files.trouble = "too many open files"
+        self.change(looks=2 + 3 * LOOKS_UNTIL_AGAIN)
+        self.assertEqual((len(self.files.reads), self.tried, len(self.said())), (4, ["too many open files"], 1))
+        self.files.trouble = None
+        for _ in range(3 * LOOKS_UNTIL_AGAIN):
+            self.watch.look()
+        self.assertEqual((len(self.files.reads), self.tried), (5, ["too many open files", ""]))
+        self.assertEqual(len(self.said()), 2)
+
+    def test_anotherReasonIsSaid(self) -> None:
+        self.files.trouble = "too many open files"
+        self.change()
+        self.files.trouble = "it is not valid yet"
+        for _ in range(LOOKS_UNTIL_AGAIN):
+            self.watch.look()
+        self.assertEqual(self.tried, ["too many open files", "it is not valid yet"])
+        self.assertEqual(len(self.said()), 2)
 
     def test_whatWasReadMeanwhileIsNotReadAgain(self) -> None:
         """

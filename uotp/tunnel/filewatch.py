@@ -22,9 +22,20 @@ for it, and a client that is taken out of them is gone within five seconds all t
 """
 
 
+LOOKS_UNTIL_ANYWAY = 5
+"""Files that change at each look are read after so many of them all the same: 10 seconds."""
+
+LOOKS_UNTIL_AGAIN = 30
+"""
+What could not be used is tried again after so many looks, a minute, though it is the same: there was no descriptor
+left maybe, or no worker had time, or a certificate was not valid yet.
+"""
+
+
 class FileWatch:
     """
-    Looks at the files now and then.  What could not be used is tried again when it has changed again, and said once.
+    Looks at the files now and then.  What could not be used is tried again when it has changed again, or after a
+    while, and said once for each reason.
     """
 
     _log = Logger()
@@ -33,31 +44,39 @@ class FileWatch:
         self,
         credentials: Credentials,
         takeUp: Callable[[], Deferred[bool] | bool],
-        tried: Callable[[str], None],
+        tried: Callable[[str, bool], None],
     ) -> None:
         """
         @param credentials: what is made of the files.
         @param takeUp: reads them again, and has them used; tells, maybe later, whether they say anything new, and
             raises, or fails with, L{ConfigurationError} when they cannot be used.
-        @param tried: told each time that files were new why they cannot be used, in words, or nothing when they
-            are used.
+        @param tried: told each time that changed files were read why they cannot be used, in words, or nothing
+            when they can; and whether that is to be counted: it is not when they say what is in use already.
         """
         self._credentials = credentials
         self._takeUp = takeUp
         self._tried = tried
         self._seen: object = credentials.stampRead
         self._isBlind = False
+        self._changes = 0  # one look after the other has found another change
+        self._looks = 0  # since the files were tried
+        self._trouble = ""  # why what was tried last cannot be used
 
     def look(self) -> None:
         """
         Look once.  Call this every L{FILES_LOOK_SECONDS}.
         """
         found = self._credentials.stamp()
-        isSteady, self._seen = found == self._seen, found
+        self._changes = 0 if found == self._seen else self._changes + 1
+        self._looks += 1
+        self._seen = found
         if found is None:
             self._cannotSee()
-        elif isSteady and found != self._credentials.stampRead:
-            done = maybeDeferred(self._takeUp).addCallbacks(self._taken, self._notTaken)
+            return
+        isNew = found != self._credentials.stampRead and self._changes % LOOKS_UNTIL_ANYWAY == 0
+        if isNew or (self._trouble and self._looks >= LOOKS_UNTIL_AGAIN):
+            self._looks = 0
+            done = maybeDeferred(self._takeUp).addCallbacks(self._taken, self._notTaken, errbackArgs=(isNew,))
             orLog(done, self._log, "nobody knows what has become of files that have changed")
 
     def _cannotSee(self) -> None:
@@ -72,12 +91,16 @@ class FileWatch:
             )
 
     def _taken(self, isNew: Any) -> None:
+        self._trouble = ""
+        self._tried("", bool(isNew))
         if isNew:
-            self._tried("")
             self._log.info("certificates, keys or lists have changed, and the new ones are used from now on")
 
-    def _notTaken(self, reason: Failure) -> None:
+    def _notTaken(self, reason: Failure, isNew: object) -> None:
         reason.trap(ConfigurationError)
-        self._tried(str(reason.value))
+        before, self._trouble = self._trouble, str(reason.value)
+        if not isNew and self._trouble == before:
+            return
+        self._tried(self._trouble, True)
         words = "certificates, keys or lists have changed and cannot be used, so all old ones stay in use: {reason}"
-        self._log.error(words, reason=str(reason.value))
+        self._log.error(words, reason=self._trouble)

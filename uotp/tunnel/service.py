@@ -347,8 +347,8 @@ class TunnelService(Service):
         self.renew(prepared)
         return True
 
-    def _takeUpTried(self, trouble: str) -> None:
-        self.reloads[NOT_RELOADED if trouble else RELOADED] += 1
+    def _takeUpTried(self, trouble: str, isCounted: bool) -> None:  # noqa: FBT001 - as L{FileWatch} tells it
+        self.reloads[NOT_RELOADED if trouble else RELOADED] += isCounted
         if self.tellTrouble is not None:
             self.tellTrouble(trouble)
 
