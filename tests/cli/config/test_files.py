@@ -189,6 +189,16 @@ class RefusalTests(ConfigurationTestCase):
             ],
         )
 
+    def test_aTokenInThePlaceOfItsFileIsNotRepeated(self) -> None:
+        """
+        The log keeps what is said here.
+        """
+        shown = "a-token-of-somebody-0123456789"
+        words = 'token-file: there is no file of such a name; a line itself stands in an array, as ["..."]'
+        self.assertEqual(self.refusals(client, f'{CLIENT}token-file = "{shown}"\n'), [f"FILE:2: {words}"])
+        for name in ("tokens", f"of/{shown}"):
+            self.assertEqual(self.client(f'{CLIENT}token-file = "{name}"\n')["token-file"], f"{self.directory}/{name}")
+
     def test_forNoMoreKeysThanAreToldOthersAreLookedForThatMayBeMeant(self) -> None:
         """
         A file has room for so many keys that this would take minutes.

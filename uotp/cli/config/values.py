@@ -20,6 +20,9 @@ MOST_ELEMENTS = 10_000
 MOST_SHOWN_LETTERS = 60
 """So much of a value is repeated in an error."""
 
+LEAST_SECRET_LETTERS = 16
+"""What is so long may be a token that somebody has put in the place of a file's name, so it is not repeated."""
+
 Scalar = str | int | float
 Elements = Annotated[list[Scalar], msgspec.Meta(max_length=MOST_ELEMENTS)]
 Lines = Annotated[list[str], msgspec.Meta(max_length=MOST_ELEMENTS)]
@@ -168,7 +171,11 @@ def wordsIn(row: Option, value: Any, directory: str) -> Iterator[str]:
             reason = f"{needed(row)}, and there is text of several lines, or with letters that cannot be seen"
             raise ValueFault(reason, None)
         if isPath and word:
-            word = os.path.join(directory, os.path.expanduser(word))
+            path = os.path.join(directory, os.path.expanduser(word))
+            if row.inline is Inline.LINES and len(word) >= LEAST_SECRET_LETTERS and isNoFile(word, path):
+                reason = 'there is no file of such a name; a line itself stands in an array, as ["..."]'
+                raise ValueFault(reason)
+            word = path
         try:
             row.parse(word)
         except ValueError as error:
@@ -177,3 +184,10 @@ def wordsIn(row: Option, value: Any, directory: str) -> Iterator[str]:
             reason = f"{told}: {error}"
             raise ValueFault(reason, element if isinstance(value, list) else None) from error
         yield word
+
+
+def isNoFile(word: str, path: str) -> bool:
+    """
+    @return: whether a word names neither a file nor a place where one could be.
+    """
+    return not os.path.dirname(word) and not os.path.lexists(path)
