@@ -114,6 +114,15 @@ class ExpositionTests(ExpositionTestCase):
         samples = self.samples(reportOf(sessions=twins))
         self.assertEqual(self.value(samples, "uotp_session_sent_bytes_total", session=f"{SESSION.name}-2"), 140_000)
 
+    def test_nameOfAFileNeedBeNoText(self) -> None:
+        """
+        A system lets it be any bytes, and Prometheus takes text alone.
+        """
+        one = replace(REPORT.certificates[0], file="/etc/\udcff.pem")
+        samples = self.samples(reportOf(certificates=(one,)))
+        (labels,) = (dict(labels) for name, labels in samples if name.startswith("uotp_certificate"))
+        self.assertEqual(labels["file"], r"/etc/\udcff.pem")
+
     def test_certificatesOfOneNameAreOne(self) -> None:
         one = REPORT.certificates[0]
         samples = self.samples(reportOf(certificates=(one, replace(one, expires=1.5e9))))

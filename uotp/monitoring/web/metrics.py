@@ -84,8 +84,9 @@ def ways(out: float, back: float) -> list[Sample]:
 
 def cutLabel(words: str) -> str:
     """
-    @return: the same, cut to L{MOST_LABEL_LETTERS}.
+    @return: the same, cut to L{MOST_LABEL_LETTERS}, with what is no text: a file's name may be any bytes.
     """
+    words = words.encode("utf-8", "backslashreplace").decode("utf-8")
     return words if len(words) <= MOST_LABEL_LETTERS else words[: MOST_LABEL_LETTERS - 1] + "…"
 
 
