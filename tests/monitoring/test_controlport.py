@@ -5,8 +5,10 @@ Who is accepted at a control socket, and how many.
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import socket
+import weakref
 from typing import Any
 
 from twisted.internet.protocol import connectionDone
@@ -130,6 +132,18 @@ class ControlPortTests(SocketTestCase):
             self.reactor.adopted[gone].connectionLost()
             self.turns(1000)
             self.assertEqual(len(self.reactor.adopted), MOST_CONNECTIONS + gone)
+
+    def test_whoIsGoneLeavesNothingToTheCollector(self) -> None:
+        """
+        Somebody may ask each second for a week.
+        """
+        self.connect()
+        self.turns(1)
+        self.addCleanup(gc.enable)
+        gc.disable()
+        left = weakref.ref(self.reactor.adopted[0])
+        self.reactor.adopted.pop().connectionLost()
+        self.assertIsNone(left())
 
     def test_thousandsAtOnceAreServedInTheEnd(self) -> None:
         """

@@ -4,7 +4,10 @@ Tests of L{uotp.monitoring.slices}.
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -33,7 +36,7 @@ class SlicesTests(SynchronousTestCase):
 
     def test_longWorkIsDoneInTurns(self) -> None:
         turns: list[Callable[[], None]] = []
-        self.patch(self.clock, "callLater", lambda _, call: turns.append(call))
+        self.patch(self.clock, "callLater", lambda _, call, *arguments: turns.append(partial(call, *arguments)))
         done = inSlices(self.clock, self.work(100, SLICE_SECONDS / 4))
         taken = [self.done]
         while turns:
@@ -49,3 +52,17 @@ class SlicesTests(SynchronousTestCase):
             raise ZeroDivisionError
 
         self.failureResultOf(inSlices(self.clock, fail()), ZeroDivisionError)
+
+    def test_nothingIsLeftToTheCollector(self) -> None:
+        """
+        It does not look again at what it has found alive once: of reports that are made all day much would stay.
+        """
+        self.addCleanup(gc.enable)
+        gc.disable()
+        work = self.work(3, SLICE_SECONDS)
+        left = weakref.ref(work)
+        done = inSlices(self.clock, work)
+        del work
+        self.clock.pump([0.0] * 5)
+        self.assertIsNone(self.successResultOf(done))
+        self.assertIsNone(left())

@@ -124,6 +124,7 @@ class ControlPort:
                 self._reactor.adoptStreamConnection(accepted.fileno(), socket.AF_UNIX, _One(protocol))
             except OSError as error:
                 self._open.discard(protocol)
+                del protocol.whenGone
                 self._say("a connection was lost: {reason}", error.strerror or str(error))
         if len(self._open) >= MOST_CONNECTIONS:
             self._reactor.removeReader(self)
@@ -135,6 +136,7 @@ class ControlPort:
 
     def _gone(self, protocol: ReportingProtocol) -> None:
         self._open.discard(protocol)
+        del protocol.whenGone  # it refers to its protocol, and the garbage collector would be needed
         if self._again is None:
             self._goOn()
 

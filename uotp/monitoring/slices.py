@@ -23,18 +23,18 @@ def inSlices(clock: Any, steps: Iterator[object]) -> Deferred[None]:
     @return: fires when the steps are over, maybe at once; fails when one of them does.
     """
     done: Deferred[None] = Deferred()
-
-    def turn() -> None:
-        end = clock.seconds() + SLICE_SECONDS
-        try:
-            for _ in steps:
-                if clock.seconds() >= end:
-                    clock.callLater(0, turn)
-                    return
-        except Exception:  # noqa: BLE001 - whoever waits is told
-            done.errback(Failure())
-            return
-        done.callback(None)
-
-    turn()
+    _takeSlice(clock, steps, done)
     return done
+
+
+def _takeSlice(clock: Any, steps: Iterator[object], done: Deferred[None]) -> None:
+    end = clock.seconds() + SLICE_SECONDS
+    try:
+        for _ in steps:
+            if clock.seconds() >= end:
+                clock.callLater(0, _takeSlice, clock, steps, done)
+                return
+    except Exception:  # noqa: BLE001 - whoever waits is told
+        done.errback(Failure())
+        return
+    done.callback(None)
