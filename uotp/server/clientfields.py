@@ -4,6 +4,12 @@ What a line of the log says of a client: the same fields wherever it is named.
 
 from __future__ import annotations
 
+SHA256_FOLLOWS = ", sha256 "
+"""
+What stands between a client's name and the fingerprint of its certificate.  Where a list of clients
+names it, there is no fingerprint.
+"""
+
 
 def clientFields(certificate: str | None) -> dict[str, str]:
     """
@@ -13,5 +19,7 @@ def clientFields(certificate: str | None) -> dict[str, str]:
     """
     if certificate is None:
         return {"clientWords": ""}
-    name, _, fingerprint = certificate.rpartition(", sha256 ")
+    name, isCertificate, fingerprint = certificate.rpartition(SHA256_FOLLOWS)
+    if not isCertificate:
+        name, fingerprint = certificate, ""
     return {"clientWords": f" ({certificate})", "client": name, "fingerprint": fingerprint}
