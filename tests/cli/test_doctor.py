@@ -19,6 +19,7 @@ from uotp.cli.client import Options as ClientOptions
 from uotp.cli.doctor import DoctorOptions, doctor, line, parseProbe
 from uotp.doctor.findings import ExamStep, Finding, doubtful, faulty, notReached, well
 from uotp.doctor.settings import PROBE, RATE_TEST_SECONDS, DoctorSettings
+from uotp.telemetry import spelled
 from uotp.telemetry.log import Logger
 
 NAMED = well(ExamStep.NAME, "found")
@@ -138,6 +139,10 @@ class DoctorCommandTests(CommandTestCase):
         self.printed("--no-rate", "--probe", "70696e67", "--size", "9000", found=[])
         [settings] = self.asked
         self.assertEqual((settings.probe, settings.largest, settings.rateSeconds), (b"ping", 9000, 0.0))
+
+    def test_remediesNameOptionsOfItsOwn(self) -> None:
+        self.printed(found=[])
+        self.assertEqual(spelled("probe"), "--probe")
 
     def test_probesThatCannotBeSent(self) -> None:
         self.assertEqual(parseProbe("00"), PROBE)

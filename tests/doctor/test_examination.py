@@ -333,7 +333,7 @@ class TrustTests(ExaminationTestCase):
         self.machine.program = self.serving(TRUSTED.issue("other.test"))
         found = self.examine()
         self.assertNamed(found[ExamStep.TLS], Outcome.FAULT, "wrong name: expected good.test", "other.test")
-        self.assertIn("uotp cert DIR --host good.test", str(found[ExamStep.TLS].remedy))
+        self.assertIn("uotp cert renew server --host good.test", str(found[ExamStep.TLS].remedy))
 
     def test_wrongPin(self) -> None:
         found = self.examine(tls=self.choices(self.ours, pins=(bytes(32),)))

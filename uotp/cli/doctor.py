@@ -88,6 +88,7 @@ class DoctorOptions(ClientOptions):
             None,
             "a datagram that the target answers, in hexadecimal; otherwise a single byte",
             parseProbe,
+            "probe",
             metavar="HEX",
         ),
         Option(

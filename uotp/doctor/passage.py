@@ -66,7 +66,8 @@ def tryTarget(tunnel: OpenTunnel, settings: DoctorSettings) -> Finding:
     except TunnelGone as gone:
         return faulty(ExamStep.TARGET, str(gone), "see the server's log")
     if tunnel.datagrams > before or (status is not None and status.answered is not None):
-        return well(ExamStep.TARGET, f"it has answered a datagram of {len(probe)} bytes")
+        length = "1 byte" if len(probe) == 1 else f"{len(probe)} bytes"
+        return well(ExamStep.TARGET, f"it has answered a datagram of {length}")
     return judgeTarget(status, isOwnProbe=settings.probe is not None)
 
 

@@ -110,7 +110,10 @@ def nameRemedy(shown: ShownByServer, host: str) -> str:
     @return: what to do about a certificate that is for somebody else.
     """
     first = shown.names.partition(",")[0]
-    make = f"make one for {host} on the server: `uotp cert DIR --host {host}`"
+    make = (
+        f"renew the server's certificate, there, for {host} and all its other names: "
+        f"`uotp cert renew server --host {host}`, with one --host for each"
+    )
     return f"if {first} is the server, add {spelled('serverName')} {first}; else {make}" if first else make
 
 
