@@ -110,6 +110,11 @@ class ControlPortTests(SocketTestCase):
             self.connect()
             self.turns(1)
         self.assertEqual(len(self.reactor.adopted), 3)
+        self.patch(os, "geteuid", lambda: 1000)  # root is another one now, and may all the same
+        self.patch(controlport, "peerOf", lambda _: 0)
+        self.connect()
+        self.turns(1)
+        self.assertEqual(len(self.reactor.adopted), 4)
 
     def test_theSystemTellsWhoItIs(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX)

@@ -10,6 +10,7 @@ import socket
 import stat
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 from unittest.mock import patch
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -166,6 +167,24 @@ class ControlSocketTests(SocketTestCase):
         self.assertEqual(self.names(), ["file.sock", "notes", "server-8443.sock"])
         self.assertEqual(living.path, self.path)
 
+    def test_whatHasTakenThePlaceMeanwhileIsNotSweptAway(self) -> None:
+        """
+        Another program has found the same socket dead, and listens there now.
+        """
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as left:
+            left.bind(self.path)
+        requireStale = controlsocket.requireStale
+
+        def overtaken(path: str) -> None:
+            requireStale(path)
+            self.patch(controlsocket, "requireStale", requireStale)
+            os.rename(path, f"{path}.old")
+            self.listen(path)
+
+        self.patch(controlsocket, "requireStale", overtaken)
+        sweep(str(self.directory))
+        self.connect()
+
     def test_itRemovesOnlyItsOwn(self) -> None:
         made = self.listen()
         os.unlink(self.path)
@@ -183,6 +202,9 @@ class ControlSocketTests(SocketTestCase):
             self.assertEqual((error.errno, error.strerror), (errno.EPERM, f"others may write into {self.directory}"))
         self.directory.chmod(0o755)
         self.listen()
+        found = SimpleNamespace(st_mode=self.directory.stat().st_mode, st_uid=os.geteuid() + 1)
+        with patch.object(os, "stat", lambda _: found):
+            self.assertRaises(OSError, controlsocket.requireOwnDirectory, str(self.directory))
 
     def test_aDirectoryThatIsNotThereIsAnError(self) -> None:
         self.assertRaises(FileNotFoundError, listenAt, str(self.directory / "missing" / "a.sock"))

@@ -126,6 +126,16 @@ class ParentReporterTests(SynchronousTestCase):
         report = self.report()
         self.assertEqual((report.isReady, report.trouble), (False, "worker 2: no tunnel can be opened: why"))
 
+    def test_troubleOfTheParentComesFirst(self) -> None:
+        """
+        When it stops, all else follows from that.
+        """
+        self.worker(1, trouble="something")
+        self.worker(2)
+        self.patch(self, "commonReport", lambda: replace(EMPTY, trouble="it stops", isReady=False))
+        report = self.report()
+        self.assertEqual((report.trouble, report.isReady), ("it stops", False))
+
     def test_theBusiestSessionsAreTold(self) -> None:
         for number in (1, 2):
             sessions = tuple(sessionOf(f"{number}{place:07x}", out=Traffic(0, 0, 0)) for place in range(200))

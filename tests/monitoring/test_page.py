@@ -222,6 +222,17 @@ class HistoryTests(SynchronousTestCase):
             self.clock.advance(SAMPLE_SECONDS)
         self.assertEqual(len(self.history.samples), 2)
 
+    def test_reportThatComesAfterTheEndIsNotKept(self) -> None:
+        late: Deferred[Report] = Deferred()
+        self.patch(self.history, "_report", lambda: late)
+        self.clock.advance(0)
+        self.history.stop()
+        late.callback(reportOf(seconds=1.0))
+        self.patch(self.history, "_report", self.report)
+        self.history.start()
+        self.clock.advance(SAMPLE_SECONDS)
+        self.assertEqual(len(self.history.samples), 0)
+
 
 class ServedPageTests(SiteTestCase):
     """

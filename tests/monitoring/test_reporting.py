@@ -116,6 +116,15 @@ class ReportingTests(SynchronousTestCase):
         told = [session.name for session in self.report().sessions]
         self.assertEqual(set(told[:3]), {f"{number:08x}" for number in (3, 700, 1499)})
 
+    def test_whoWasBusyLongAgoIsToldAfterWhoIsBusyNow(self) -> None:
+        self.reporter.there = [SomeSession(number) for number in range(3)]
+        self.reporter.there[1].carried += 100_000
+        self.report()
+        for _ in range(12):
+            self.reporter.there[2].carried += 1000
+            told = [session.name for session in self.report().sessions]
+        self.assertEqual(told[:2], ["00000002", "00000001"])
+
     def test_whoHasEndedMeanwhileIsSummedAndNotTold(self) -> None:
         self.reporter.there = [SomeSession(1), SomeSession(2, hasEnded=True)]
         report = self.report()

@@ -142,6 +142,8 @@ class AnswerTests(SiteTestCase):
         silent = WORKER.__class__(number=2, pid=1, state="ready", restarts=0, seconds=1.0, isTold=False)
         self.reporter.told = reportOf(workers=(WORKER, silent))
         self.assertEqual(self.read("/healthz")[::2], (503, "no answer from worker 2 (ready)\n"))
+        self.reporter.told = reportOf(workers=(silent,), isReady=False, trouble="it stops")
+        self.assertEqual(self.read("/healthz")[::2], (503, "it stops\n"))
 
     def test_otherPathsAreNotThere(self) -> None:
         for path in ("/metrics/", "/../etc/passwd", "/%2e%2e/", "/nothing?x=1", "//metrics"):

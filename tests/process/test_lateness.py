@@ -48,6 +48,17 @@ class LatenessTests(SynchronousTestCase):
             self.goOn(10 + -late % SECONDS)  # until the next one is due in half a second again
             self.assertAlmostEqual(self.lateness.worst, late)
 
+    def test_itIsForgottenWhenNothingWasNotedForLong(self) -> None:
+        """
+        As in a program whose service was stopped for a while.
+        """
+        self.clock.advance(SECONDS + 0.25)
+        self.calls.stop()
+        self.clock.advance(3 * WINDOW_SECONDS)
+        self.calls.every(SECONDS, lambda: None)
+        self.clock.advance(SECONDS)
+        self.assertAlmostEqual(self.lateness.worst, 0.0)
+
     def test_itIsForgotten(self) -> None:
         self.clock.advance(SECONDS + 0.25)
         self.goOn(WINDOW_SECONDS / 2)

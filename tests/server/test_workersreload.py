@@ -68,6 +68,20 @@ class ReloadStories(WorkersTestCase):
         self.successResultOf(self.reload())
         self.assertEqual(self.used(), [content] * 3)
 
+    def test_touchedFilesAreNoNews(self) -> None:
+        """
+        No worker is asked.
+        """
+        self.patch(self.parent._workforce._renewals, "renew", lambda *_: self.fail("workers are asked"))
+        self.assertFalse(self.successResultOf(self.parent.takeUp()))
+
+    def test_changedFilesAreTakenUpByAll(self) -> None:
+        content = self.replace()
+        done = self.parent.takeUp()
+        self.settle()
+        self.assertTrue(self.successResultOf(done))
+        self.assertEqual(self.used(), [content] * 3)
+
     def test_whenOneCannotNoneDoes(self) -> None:
         """
         Whatever it has against it; and the next reload is another attempt.
