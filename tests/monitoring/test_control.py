@@ -5,6 +5,7 @@ The service that has a control socket.
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from tests.doubles.reactors import MemoryReactor
 from tests.doubles.reports import ScriptedReporter
 from tests.monitoring.test_controlsocket import SocketTestCase
 from uotp.errors import StartError
-from uotp.monitoring.control import ControlService
+from uotp.monitoring.control import PATH_LOOK_SECONDS, ControlService
 from uotp.monitoring.controlplace import ControlPlace
 from uotp.monitoring.controlsocket import listenAt
 
@@ -67,6 +68,47 @@ class ServiceTests(SocketTestCase):
             self.connect()
             service.stopService()
             self.assertEqual(self.names(), [])
+
+    def test_whatWasRemovedIsMadeAgain(self) -> None:
+        """
+        With its directory, as soon as that can be made; where another program listens now it is left alone.
+        """
+        directory = self.directory / "user" / "uotp"
+        directory.parent.mkdir()
+        service = self.service(directory=str(directory))
+        service.startService()
+        self.reactor.advance(PATH_LOOK_SECONDS)
+        first = service.path
+        assert first is not None
+        self.path = first
+        self.connect()
+        shutil.rmtree(directory.parent)
+        self.reactor.advance(PATH_LOOK_SECONDS)
+        self.assertEqual((self.lines(), len(self.reactor.getReaders())), ([], 1))
+        directory.parent.mkdir()
+        self.reactor.advance(PATH_LOOK_SECONDS)
+        self.connect()
+        words = f"the control socket was removed, and is there again: {first}"
+        self.assertEqual((self.lines(), service.path, len(self.reactor.getReaders())), ([words], first, 1))
+        os.unlink(first)
+        other = listenAt(first)
+        self.addCleanup(other.close)
+        self.reactor.advance(PATH_LOOK_SECONDS)
+        self.assertEqual(service.path, f"{directory}/server-8443-{os.getpid()}.sock")
+        service.stopService()
+        self.assertEqual((self.reactor.getReaders(), os.listdir(directory)), ([], ["server-8443.sock"]))
+
+    def test_whatIsHiddenIsNotMadeAgain(self) -> None:
+        """
+        In a chroot, it is where it was.
+        """
+        service = self.service(self.path)
+        service.privilegedStartService()
+        os.rename(self.path, f"{self.path}.hidden")
+        service.startService()
+        self.reactor.advance(PATH_LOOK_SECONDS)
+        self.assertEqual(self.names(), ["server-8443.sock.hidden"])
+        os.rename(f"{self.path}.hidden", self.path)
 
     def test_inADirectoryItIsNamedAfterThePort(self) -> None:
         """

@@ -19,7 +19,11 @@ from uotp.monitoring.controlplace import ControlPlace
 from uotp.monitoring.controlport import ControlPort
 from uotp.monitoring.controlsocket import ControlSocket, PathTaken, listenAt, sweep
 from uotp.monitoring.report import Reporter
+from uotp.process import PeriodicCalls
 from uotp.telemetry import Logger, spelled
+
+PATH_LOOK_SECONDS = 60.0
+"""How often we look whether the file of the socket is still there: a log-out removes a user's runtime directory."""
 
 
 class ControlService(Service):
@@ -50,6 +54,7 @@ class ControlService(Service):
         self._reactor = reactor
         self._socket: ControlSocket | None = None
         self._port: ControlPort | None = None
+        self._calls = PeriodicCalls(reactor)
 
     @property
     def path(self) -> str | None:
@@ -60,41 +65,44 @@ class ControlService(Service):
 
     def open(self) -> None:
         """
-        Make the socket, if it is not there.  Call this before the program gets another root directory.
+        Make the socket, if there is none.  Call this before the program gets another root directory.
 
         @raise StartError: when it cannot be made where somebody has said that it has to be.
         """
         if self._socket is not None:
             return
         place = self._place
-        if place.path is not None:
-            self._openAt(place.path, place)
-        elif place.directory is not None:
-            self._openIn(place.directory, place)
-
-    def _openAt(self, path: str, place: ControlPlace) -> None:
         try:
-            self._socket = listenAt(path, place.owner)
+            self._socket = self._made()
         except OSError as error:
-            reason = f"{spelled('control')} {path}: {troubleOf(error)}"
-            raise StartError(reason) from error
+            if place.path is not None:
+                reason = f"{spelled('control')} {place.path}: {troubleOf(error)}"
+                raise StartError(reason) from error
+            self._log.info(
+                "no control socket in {directory}: {reason}; {setting} says another place, or off",
+                directory=place.directory,
+                reason=troubleOf(error),
+                setting=spelled("control"),
+            )
 
-    def _openIn(self, directory: str, place: ControlPlace) -> None:
+    def _made(self) -> ControlSocket | None:
+        """
+        @return: a new socket; L{None} where there is no place for one.
+        @raise OSError: when it cannot be made.
+        """
+        place = self._place
+        if place.path is not None:
+            return listenAt(place.path, place.owner)
+        directory = place.directory
+        if directory is None:
+            return None
         port = self._portOf()
         names = [f"{self._end}-{os.getpid()}.sock"]
         if port:  # a second one at another address may have the same port
             names = [f"{self._end}-{port}.sock", f"{self._end}-{port}-{os.getpid()}.sock"]
-        try:
-            makeDirectory(directory)
-            sweep(directory)
-            self._socket = listenAtFirst([f"{directory}/{name}" for name in names], place.owner)
-        except OSError as error:
-            self._log.info(
-                "no control socket in {directory}: {reason}; {setting} says another place, or off",
-                directory=directory,
-                reason=troubleOf(error),
-                setting=spelled("control"),
-            )
+        makeDirectory(directory)
+        sweep(directory)
+        return listenAtFirst([f"{directory}/{name}" for name in names], place.owner)
 
     def privilegedStartService(self) -> None:
         """
@@ -114,16 +122,39 @@ class ControlService(Service):
         super().startService()
         self.open()
         if self._socket is not None:
-            make = partial(ControlConnection, self.reporter, self._reload, self._reactor)
-            self._port = ControlPort(self._socket.socket, make, self._reactor)
-            self._port.start()
-            self._log.debug("control socket {path}", path=self._socket.path)
+            self._answerAt(self._socket)
+            if self._socket.isThere:  # a chroot hides it otherwise, and it is there all the same
+                self._calls.every(PATH_LOOK_SECONDS, self._look)
+
+    def _answerAt(self, made: ControlSocket) -> None:
+        make = partial(ControlConnection, self.reporter, self._reload, self._reactor)
+        self._port = ControlPort(made.socket, make, self._reactor)
+        self._port.start()
+        self._log.debug("control socket {path}", path=made.path)
+
+    def _look(self) -> None:
+        """
+        Make the socket again if somebody has removed its file, as soon as that can be done.
+        """
+        if self._socket is None or self._port is None or self._socket.isThere:
+            return
+        try:
+            made = self._made()
+        except OSError:
+            return
+        if made is not None:
+            self._port.stop()
+            self._socket.close()
+            self._socket = made
+            self._answerAt(made)
+            self._log.info("the control socket was removed, and is there again: {path}", path=made.path)
 
     def stopService(self) -> None:
         """
         Answer no more, and remove the socket.
         """
         super().stopService()
+        self._calls.stop()
         if self._port is not None:
             self._port.stop()
             self._port = None

@@ -49,12 +49,22 @@ class ControlSocket:
         self.path = path
         self._identity = identityAt(path)
 
+    @property
+    def isThere(self) -> bool:
+        """
+        Whether whoever looks for its file finds this socket, as far as can be seen from here.
+        """
+        try:
+            return identityAt(self.path) == self._identity
+        except OSError:
+            return False
+
     def close(self) -> None:
         """
         Close it, and remove its file, if that is still its own and we may.
         """
         with suppress(OSError):  # another root directory, another user: the next one replaces it
-            if identityAt(self.path) == self._identity:
+            if self.isThere:
                 os.unlink(self.path)
         self.socket.close()
 
