@@ -19,10 +19,11 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 from tests.doubles.certificates import CLIENT, DAY, NOW, Authority, Issued, pem
 from tests.doubles.streams import Creator
 from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase, causeIn, meet
-from uotp.errors import ConfigurationError
+from uotp.errors import ConfigurationError, Refusal
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls
 from uotp.tls.pem import readAuthorities, readRevocationLists
 from uotp.tls.revocation import Revocations
+from uotp.tls.verification import VerifyingConnection
 
 REVOKED, REPLACED = (TRUSTED.issue("good.test", usages=CLIENT) for _ in range(2))
 BELOW = Authority("Below", issuer=TRUSTED)
@@ -124,14 +125,7 @@ class RevocationTests(TlsTestCase):
         """
         for shown, isWelcome in ((REVOKED, False), (REPLACED, True)):
             cafile = self.lists()
-            server, dial = self.listing(cafile), self.client(shows=shown)
-            here, there = server.connection(), dial(None)
-            here.set_accept_state()
-            there.set_connect_state()
-            for one, other in ((there, here), (here, there), (there, here)):
-                with contextlib.suppress(SSL.WantReadError):
-                    one.do_handshake()
-                other.bio_write(one.bio_read(1 << 16))
+            server, here = self.halfway(cafile, shown)
             Path(cafile).write_bytes(Path(cafile).read_bytes() + TRUSTED.revocationList(REVOKED.certificate))
             server.reload()
             if isWelcome:
@@ -139,6 +133,64 @@ class RevocationTests(TlsTestCase):
             else:
                 self.assertRaises(SSL.Error, here.do_handshake)
                 self.assertEqual(causeIn(here.refusalWords()), "certificate was revoked during the handshake")
+
+    def halfway(self, cafile: str, shown: Issued) -> tuple[ServerCredentials, VerifyingConnection]:
+        """
+        @return: a server, and its end of a handshake to which only the last step is missing.
+        """
+        server, dial = self.listing(cafile), self.client(shows=shown)
+        here, there = server.connection(), dial(None)
+        here.set_accept_state()
+        there.set_connect_state()
+        for one, other in ((there, here), (here, there), (there, here)):
+            with contextlib.suppress(SSL.WantReadError):
+                one.do_handshake()
+            other.bio_write(one.bio_read(1 << 16))
+        return server, here
+
+    def test_aCaIsTakenOutDuringAHandshake(self) -> None:
+        cafile = self.lists(authorities=(TRUSTED, STRANGER))
+        for shown, isWelcome in ((STRANGER.issue(usages=CLIENT), True), (REPLACED, False)):
+            Path(cafile).write_bytes(pem(TRUSTED.certificate, STRANGER.certificate))
+            server, here = self.halfway(cafile, shown)
+            Path(cafile).write_bytes(pem(STRANGER.certificate))
+            server.reload()
+            if isWelcome:
+                here.do_handshake()
+            else:
+                self.assertRaises(SSL.Error, here.do_handshake)
+                self.assertEqual(here.refusalWords(), "the CA of the certificate was taken out of the CA file")
+
+    def test_whoWasLetInByACaThatIsTakenOutMayNotGoOn(self) -> None:
+        """
+        Until the CA is back.  Whose issuer was never in the file has shown it, and that is judged when it comes again.
+        """
+        cafile = self.lists(authorities=(TRUSTED, STRANGER))
+        server = self.listing(cafile)
+        below = BELOW.issue(usages=CLIENT)
+        for authorities, isIn in (((STRANGER,), False), ((STRANGER,), False), ((STRANGER, TRUSTED), True)):
+            Path(cafile).write_bytes(pem(*(each.certificate for each in authorities)))
+            server.reload()
+            self.assertIsNone(server.objection(None, STRANGER.issue(usages=CLIENT).known(), None))
+            self.assertIsNone(server.objection(None, below.known(), None))
+            self.assertIsNone(server.objection(None, None, None))
+            error = server.objection(None, REPLACED.known(), None)
+            if isIn:
+                self.assertIsNone(error)
+            else:
+                assert error is not None
+                self.assertEqual(str(error), "the CA of its certificate has been taken out of the CA file")
+                self.assertIs(error.kind, Refusal.UNKNOWN_ISSUER)
+
+    def test_aServerWhoseCaIsTakenOutGoesOn(self) -> None:
+        """
+        A client may get the new CA before its server has the new certificate.
+        """
+        cafile = self.lists()
+        client = ClientCredentials(ClientTls(cafile=cafile))
+        Path(cafile).write_bytes(pem(STRANGER.certificate))
+        client.reload()
+        self.assertIsNone(client.objection(None, GOOD.known(), None))
 
     def besides(self, cafile: str, crl: str) -> ServerCredentials:
         """

@@ -47,7 +47,7 @@ How many connections there may be that have begun to shake hands and have shown 
 each costs some 30 KB.  An honest client is through in a few round trips, so whoever waits long is not one.
 """
 
-SHUT_OUT = frozenset({Refusal.REVOKED, Refusal.NOT_LISTED})
+SHUT_OUT = frozenset({Refusal.REVOKED, Refusal.NOT_LISTED, Refusal.UNKNOWN_ISSUER})
 """
 Why a tunnel ends that was let in: its client may not join any more, so its session need not wait for it.  One whose
 token was taken away may have another one.

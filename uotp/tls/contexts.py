@@ -103,12 +103,14 @@ class Trusted:
     @ivar authorities: the CAs.
     @ivar revocations: whose revocation lists there are.
     @ivar clients: whose keys are listed; L{None} where nobody's need be.
+    @ivar subjects: what the CAs are called, as certificates have it.
     """
 
     file: str
     authorities: tuple[x509.Certificate, ...]
     revocations: Revocations
     clients: ClientList | None = None
+    subjects: frozenset[bytes] = frozenset()
 
 
 SYSTEM = Trusted("", (), NONE)
@@ -151,7 +153,8 @@ def trust(
     except (SSL.Error, crypto.Error) as problem:
         message = f"the CA file {cafile} is unusable: {_reasonText(problem)}"
         raise ConfigurationError(message) from problem
-    return Trusted(cafile, authorities.certificates, revocations)
+    subjects = frozenset(each.subject.public_bytes() for each in authorities.certificates)
+    return Trusted(cafile, authorities.certificates, revocations, subjects=subjects)
 
 
 def offer(context: SSL.Context, names: Sequence[bytes]) -> None:

@@ -109,6 +109,8 @@ class ServerCredentials(RenewableCredentials):
     @raise ConfigurationError: when a file is unusable.
     """
 
+    _endsWithCa = True
+
     def __init__(
         self,
         choices: ServerTls | None,

@@ -92,6 +92,7 @@ class RenewableCredentials:
 
     _log = Logger()
     _paths: tuple[str, ...] = ()
+    _endsWithCa = False  # whether a peer may not go on when its CA is taken out of the file
 
     def __init__(self, files: CredentialFiles, now: Callable[[], datetime], *, keepsContents: bool) -> None:
         """
@@ -104,6 +105,7 @@ class RenewableCredentials:
         self._now = now
         self._ours: Ours | None = None
         self._trusted = contexts.SYSTEM
+        self._onceTrusted: frozenset[bytes] = frozenset()  # what the CAs are called that were in the file
         self._fingerprint = b""
         self._seen: object = None
         self.adopt(self.prepare())
@@ -170,6 +172,7 @@ class RenewableCredentials:
         self._files = prepared.files
         self._contents = prepared.contents if self._keepsContents else Contents()
         loaded = prepared.loaded
+        self._onceTrusted |= self._trusted.subjects
         self._context, self._ours, self._trusted = loaded.context, loaded.ours, loaded.trusted
         self._tokens = loaded.tokens
         self._fingerprint = fingerprintOf(prepared.contents)
@@ -211,6 +214,12 @@ class RenewableCredentials:
         clients = self._trusted.clients
         if certificate is not None and self.revokes(certificate):
             return PeerError("its certificate has been revoked since it was let in", Refusal.REVOKED)
+        if (
+            self._endsWithCa
+            and certificate is not None
+            and certificate[0] in self._onceTrusted - self._trusted.subjects
+        ):
+            return PeerError("the CA of its certificate has been taken out of the CA file", Refusal.UNKNOWN_ISSUER)
         if clients is not None and key is not None and key not in clients.names:
             return PeerError("its key has been taken out of the list of clients", Refusal.NOT_LISTED)
         if self._tokens is not None and token is not None and not self._tokens.has(token):

@@ -206,6 +206,8 @@ class VerifyingConnection(RecordConnection):
             return None
         if self._requirements.chain and newest.revocations.revokes(*self._peerCertificate):
             return Objection("certificate was revoked during the handshake; it has to be replaced", Refusal.REVOKED)
+        if self._peerCertificate[0] in self._trusted.subjects - newest.subjects:
+            return Objection("the CA of the certificate was taken out of the CA file", Refusal.UNKNOWN_ISSUER)
         if newest.clients is not None and self._peerPin not in newest.clients.names:
             return Objection("public key was taken out of the list of clients", Refusal.NOT_LISTED)
         return None
