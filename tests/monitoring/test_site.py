@@ -5,9 +5,11 @@ The HTTP side, with every connection in memory.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
@@ -16,6 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.doubles.reactors import MemoryReactor
 from tests.doubles.reports import WORKER, ScriptedReporter, reportOf, sessionOf
 from uotp.errors import StartError
+from uotp.monitoring.web import root
 from uotp.monitoring.web.hostheader import isForUs
 from uotp.monitoring.web.server import MonitoringServer
 from uotp.monitoring.web.site import DEADLINE_SECONDS, MOST_LOOKERS
@@ -121,6 +124,31 @@ class AnswerTests(SiteTestCase):
         _, headers, body = self.read("/metrics", "Accept: application/openmetrics-text;version=1.0.0;q=0.5,*/*;q=0.1")
         self.assertIn("application/openmetrics-text", headers["content-type"])
         self.assertTrue(body.endswith("# EOF\n"))
+
+    def test_ofSeveralAnswersOneIsMadeAtATime(self) -> None:
+        """
+        Each takes a part of a turn, and thirty parts would let datagrams wait.  For whoever has gone none is made.
+        """
+        begun: list[tuple[Iterator[object], Deferred[None]]] = []
+
+        def begin(_: object, steps: Iterator[object]) -> Deferred[None]:
+            begun.append((steps, Deferred()))
+            return begun[-1][1]
+
+        self.patch(root, "inSlices", begin)
+        first, second, third = (self.ask() for _ in range(3))
+        self.assertEqual(len(begun), 1)
+        second.lose()
+        self.connections.remove(second)
+        for number, connection in ((1, first), (2, third)):
+            self.assertEqual((len(begun), connection.isOver), (number, False))
+            steps, done = begun[-1]
+            for _ in steps:
+                pass
+            done.callback(None)
+            self.assertTrue(connection.isOver)
+            self.assertIn(b"uotp_sessions", connection.answer)
+        self.assertEqual(len(begun), 2)
 
     def test_headHasNoBody(self) -> None:
         status, headers, body = self.read(method="HEAD")

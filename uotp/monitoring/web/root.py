@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.defer import Deferred, DeferredLock, maybeDeferred, succeed
 from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
@@ -41,6 +41,7 @@ class Root(Resource):
         self._clock = clock
         self._ownName = ownName
         self._responses = responses
+        self._making = DeferredLock()  # of several answers one is made at a time, or each would have its part of a turn
 
     def render(self, request: Any) -> Any:
         """
@@ -70,9 +71,16 @@ class Root(Resource):
         Make the parts of an answer, and send all of them at once: then it has a length, and whoever gets the
         beginning gets the end.
         """
+        made: Deferred[list[bytes]] = self._making.run(self._make, answer, asker)
+        return made.addCallbacks(
+            lambda parts: asker.send(answer, parts), lambda reason: asker.send(self._failed(reason))
+        )
+
+    def _make(self, answer: HttpAnswer, asker: Asker) -> Deferred[list[bytes]]:
         parts: list[bytes] = []
-        made = inSlices(self._clock, filling(parts, answer.parts))
-        return made.addCallbacks(lambda _: asker.send(answer, parts), lambda reason: asker.send(self._failed(reason)))
+        if asker.isGone:
+            return succeed(parts)
+        return inSlices(self._clock, filling(parts, answer.parts)).addCallback(lambda _: parts)
 
 
 def filling(parts: list[bytes], made: Iterable[bytes]) -> Iterator[None]:
@@ -87,6 +95,8 @@ def filling(parts: list[bytes], made: Iterable[bytes]) -> Iterator[None]:
 class Asker:
     """
     Is whoever has asked, and may have gone.
+
+    @ivar isGone: whether he has.
     """
 
     _log = Logger()
@@ -96,11 +106,11 @@ class Asker:
         @param request: of Twisted.
         """
         self._request = request
-        self._isGone = False
+        self.isGone = False
         orLog(request.notifyFinish().addErrback(self._went), self._log, "nobody knows whether a request was answered")
 
     def _went(self, _: Failure) -> None:
-        self._isGone = True
+        self.isGone = True
 
     def send(self, answer: HttpAnswer, parts: Iterable[bytes] | None = None) -> None:
         """
@@ -108,7 +118,7 @@ class Asker:
 
         @param parts: of the body, where they have been made.
         """
-        if self._isGone:
+        if self.isGone:
             return
         request = self._request
         request.setResponseCode(answer.status)
