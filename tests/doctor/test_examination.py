@@ -321,7 +321,9 @@ class TrustTests(ExaminationTestCase):
     def test_expired(self) -> None:
         self.machine.program = self.serving(TRUSTED.issue("good.test", begins=NOW - 9 * DAY, ends=NOW - DAY))
         found = self.examine()
-        self.assertNamed(found[ExamStep.TLS], Outcome.FAULT, "certificate expired", "renew the certificate")
+        self.assertNamed(
+            found[ExamStep.TLS], Outcome.FAULT, "certificate expired", "clock is well, renew the certificate"
+        )
         self.assertIs(found[ExamStep.CLOCK].outcome, Outcome.OK, "the server has told what time it is")
         self.assertEqual(exitStatusOf(self.all), 12)
 

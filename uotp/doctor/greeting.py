@@ -117,7 +117,7 @@ def judgeHello(found: Encounter) -> Finding:
     if found.trouble is not None or not found.isTrusted:
         reason = NO_TRUST if found.trouble is None else "there is no TLS"
     elif found.refusesUs is not None:
-        reason = "the server refuses our certificate"
+        reason = "the server does not let us in"
     elif found.answer is HelloAnswer.FOREIGN or found.wantsOther:
         reason = "no uotp is there"
     if reason is not None:

@@ -58,7 +58,7 @@ def judgeTls(found: Encounter, host: str, now: datetime) -> Finding:
         Against.PIN: pinRemedy(shown),
         Against.NAME: nameRemedy(shown, host),
         Against.NOT_YET: "see the step clock: either this machine's clock is slow, or the certificate is for later",
-        Against.EXPIRED: "renew the certificate on the server, and send SIGHUP to uotp-server; see the step clock, too",
+        Against.EXPIRED: "if the step clock is well, renew the certificate on the server: `uotp cert renew server`",
         Against.OTHER: "make the server's certificate anew, as `uotp cert` does",
     }
     return faulty(ExamStep.TLS, words, remedies[worst.against])

@@ -14,7 +14,7 @@ from cryptography import x509
 
 from uotp.tls.contexts import Trusted
 from uotp.tls.dates import outOfDate
-from uotp.tls.reasons import nameText
+from uotp.tls.reasons import nameText, plainName
 
 EXPIRY_WARNING = timedelta(days=14)
 """The log warns so long before a certificate ends: time enough to renew it by hand."""
@@ -51,13 +51,13 @@ def expiring(ours: Ours | None, trusted: Trusted) -> Iterator[Expiring]:
     """
     if ours is not None:
         file, own = ours
-        yield Expiring("own", nameText(own.subject), file, own.not_valid_after_utc.timestamp())
+        yield Expiring("own", plainName(own.subject), file, own.not_valid_after_utc.timestamp())
     if len(trusted.authorities) <= FEW_AUTHORITIES:
         for each in trusted.authorities:
-            yield Expiring("ca", nameText(each.subject), str(trusted.file), each.not_valid_after_utc.timestamp())
+            yield Expiring("ca", plainName(each.subject), str(trusted.file), each.not_valid_after_utc.timestamp())
     for issuer, ends in islice(trusted.revocations.ends.items(), FEW_AUTHORITIES):
         if ends is not None:
-            yield Expiring("crl", nameText(issuer), trusted.revocations.files[issuer], ends.timestamp())
+            yield Expiring("crl", plainName(issuer), trusted.revocations.files[issuer], ends.timestamp())
 
 
 def endings(ours: Ours | None, trusted: Trusted, now: datetime) -> Iterator[tuple[str, str]]:

@@ -94,7 +94,17 @@ def nameText(name: x509.Name) -> str:
     @param name: a subject or an issuer.
     @return: C{'CN=...'}, in quotes.
     """
-    return f"'{plainText(name.rfc4514_string())}'"
+    return f"'{plainName(name)}'"
+
+
+def plainName(name: x509.Name) -> str:
+    """
+    Write a distinguished name where nothing stands beside it.
+
+    @param name: a subject or an issuer.
+    @return: C{CN=...}, without anything that a terminal obeys.
+    """
+    return plainText(name.rfc4514_string())
 
 
 def verificationWords(error: int, depth: int, certificate: x509.Certificate, peer: str, now: datetime) -> str:
