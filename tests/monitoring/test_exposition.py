@@ -80,6 +80,19 @@ class ExpositionTests(ExpositionTestCase):
         ):
             self.assertEqual(self.value(samples, name, **labels), value, name)
 
+    def test_correctedClockIsNoRestart(self) -> None:
+        """
+        Whoever counts the changes of the time of the start is told of restarts, and of a clock that was set.
+        """
+        began = round(REPORT.time - REPORT.seconds, 3)
+        found = set()
+        for passed in (each / 7 for each in range(100)):
+            report = replace(REPORT, seconds=REPORT.seconds + passed, time=REPORT.time + passed + passed / 1000)
+            found.add(self.value(self.samples(report), "uotp_start_time_seconds"))
+        self.assertEqual(found, {began})
+        samples = self.samples(replace(REPORT, time=REPORT.time + 86400.0))
+        self.assertEqual(self.value(samples, "uotp_start_time_seconds"), began + 86400.0)
+
     def test_everyMetricIsExportedUnderItsName(self) -> None:
         """
         With a report that has something of all, the names that are exported are those of the table.

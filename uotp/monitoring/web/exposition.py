@@ -9,6 +9,7 @@ counter must not.  It is counted here, from report to report.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -25,6 +26,7 @@ from uotp.monitoring.web.metrics import (
     TUNNEL_METRICS,
     Metric,
     Sample,
+    startOf,
 )
 
 SAMPLES_AT_ONCE = 64
@@ -32,6 +34,12 @@ SAMPLES_AT_ONCE = 64
 
 MOST_TUNNELS_EXPORTED = 1024
 """Of so many tunnels there are metrics, those of the busiest sessions first: that is some 600 kilobytes of text."""
+
+START_SECONDS = 1.0
+"""
+The time of the start is told as before unless it has changed by more: it is reckoned by the time of day, which is
+corrected all day, and whoever watches for changes of it looks for restarts.
+"""
 
 PLAIN_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 """What all readers know."""
@@ -68,6 +76,7 @@ class Exposition:
         self._sums: list[float] | None = None  # of the whole program in the last report
         self._told: dict[str, list[float]] = {}  # of each session in the last report
         self._counted: Report | None = None
+        self._started = float("-inf")  # by the time of day
 
     def write(self, report: Report, accept: str = "") -> tuple[str, Iterator[bytes]]:
         """
@@ -76,6 +85,10 @@ class Exposition:
         @return: the kind that it gets, and the text in parts; each is made when it is asked for.
         """
         self._count(report)
+        started = startOf(report)
+        if abs(started - self._started) > START_SECONDS:
+            self._started = started
+        report = replace(report, time=self._started + report.seconds)
         isOpen = OPENMETRICS in accept
         encode = openmetrics.generate_latest if isOpen else generate_latest
         return openmetrics.CONTENT_TYPE_LATEST if isOpen else PLAIN_TYPE, self._parts(report, encode, isOpen=isOpen)

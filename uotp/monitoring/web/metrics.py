@@ -68,6 +68,14 @@ def one(value: float) -> list[Sample]:
     return [((), value)]
 
 
+def startOf(report: Report) -> float:
+    """
+    @return: when the program was started, in seconds since 1970; to a millisecond, since the difference is no more
+        exact than that.
+    """
+    return round(report.time - report.seconds, 3)
+
+
 def each(counts: Mapping[str, int]) -> list[Sample]:
     """
     @return: a sample for each name.
@@ -114,7 +122,7 @@ PROCESS_METRICS: tuple[OfProcess, ...] = (
     ),
     (
         gauge("uotp_start_time_seconds", "When the program began, in seconds since 1970."),
-        lambda report: one(report.time - report.seconds),
+        lambda report: one(startOf(report)),
     ),
     (
         counter("uotp_trains", "Trains carried: runs of datagrams that were handled in one go.", "direction"),
