@@ -29,7 +29,7 @@ ToldParts = Mapping[int, Sequence[Sequence[object]]]
 """What workers have told, by their numbers, see L{uotp.monitoring.rows.reportParts}."""
 
 
-class WorkerStanding(Protocol):
+class SeenWorker(Protocol):
     """
     Is how a worker is; L{uotp.workers.WorkerStatistics} are.
     """
@@ -76,7 +76,7 @@ class ReportedWorkers(Protocol):
         @return: fires within a second with what they have told, see L{ToldParts}.
         """
 
-    def statistics(self) -> Sequence[WorkerStanding]:
+    def statistics(self) -> Sequence[SeenWorker]:
         """
         @return: how each worker is.
         """
@@ -170,11 +170,13 @@ class ParentReporter(CachedReports):
             total,
             trouble=trouble,
             isReady=not trouble,
-            workers=tuple(self._standing(each, isTold=each.number in reports) for each in self._workers.statistics()),
+            workers=tuple(
+                self._workerReport(each, isTold=each.number in reports) for each in self._workers.statistics()
+            ),
             sessions=self._busiest(reports),
         )
 
-    def _standing(self, worker: WorkerStanding, *, isTold: bool) -> WorkerReport:
+    def _workerReport(self, worker: SeenWorker, *, isTold: bool) -> WorkerReport:
         seconds = self.clock.seconds() - worker.since
         return WorkerReport(worker.number, worker.pid or 0, worker.state.name.lower(), worker.restarts, seconds, isTold)
 

@@ -1,0 +1,12 @@
+--- nothing
+--- metrics
+--- page
+--- json
+--- health
+--- notfound
+--- abort
+--- status
+--- disconnect
+--- reload
+--- hup
+--- touch
