@@ -72,7 +72,9 @@ class DescriptorsTests(RigTestCase):
         if sys.platform != "linux":
             needed("only Linux limits another process's descriptors")
         target = self.udpEnd()
-        pair = self.pair(("localhost", target.address[1]), self.newPki(), client=["-n", "1"])
+        pair = self.pair(
+            ("localhost", target.address[1]), self.newPki(), server=["--control", "off"], client=["-n", "1"]
+        )
         with socket.create_connection(pair.serverAddress) as stranger, contextlib.suppress(ConnectionError):
             stranger.sendall(b"no TLS")
             while stranger.recv(100):  # to its end: so the server's reactor runs, and has all that it needs
