@@ -21,8 +21,11 @@ from uotp.tls.pem import readFile
 from uotp.tls.pins import PIN_BYTES, parsePin
 from uotp.tls.reasons import plainText
 
-LIST_BYTES = 4 << 20
-"""A longer list is refused: L{MOST_CLIENTS} lines have so much where names have up to ten letters."""
+LIST_BYTES = 6 << 20
+"""
+A longer list is refused.  Each of L{MOST_CLIENTS} lines may have 96 bytes: a pin of 64 hexadecimal digits, a space, a
+name of 30 letters and the end of the line.
+"""
 
 MOST_CLIENTS = 65536
 """So many clients may be listed: it takes some 0.2 s to read them, and 12 MB to keep them."""
