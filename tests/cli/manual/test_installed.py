@@ -18,7 +18,7 @@ from tests.doubles.commands import CommandTestCase
 from uotp.cli.check import check
 from uotp.cli.manual.bash import bashCompletion
 from uotp.cli.manual.command import SHELLS, completion, man
-from uotp.cli.manual.pages import CLIENT_EXAMPLE, SERVER_EXAMPLE, filePage, manualPages
+from uotp.cli.manual.pages import CLIENT_EXAMPLE, SERVER_EXAMPLE, fileKeys, filePage, manualPages
 from uotp.cli.manual.programs import MOST_SUMMARY_LETTERS, programs
 from uotp.cli.manual.roff import LINE_LETTERS, bold, escaped, prose
 
@@ -102,6 +102,17 @@ class InstalledTests(SynchronousTestCase):
         self.assertEqual(
             {(short.strip("-"), name) for short, name in rows}, {(each.short or "", each.name) for each in options}
         )
+
+    def test_eachKeySaysWhatItsValueIs(self) -> None:
+        kinds = {name: kind for _, keys in fileKeys() for name, kind, _ in keys}
+        for names, kind in (
+            (("pin", "allow", "bind-address"), "text, or an array of texts"),
+            (("congestion", "verbosity", "duplicate", "tls-servername"), "text"),
+            (("pool-size", "mss", "bind-port", "owner-share"), "number"),
+            (("memory", "linger", "workers", "wire", "metrics"), "number, or text"),
+            (("resolve-once",), "true or false"),
+        ):
+            self.assertEqual({name: kinds[name] for name in names}, dict.fromkeys(names, kind))
 
     def test_summariesAreShort(self) -> None:
         for program in programs()["uotp"].walked():

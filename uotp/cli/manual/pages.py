@@ -66,6 +66,15 @@ laptop = "sha256//BASE64"
 """
 
 
+VALUE_KINDS = {
+    **dict.fromkeys(("LEVEL", "FORM", "NAME", "WHEN", "ADDRESS", "NETWORK", "PIN"), "text"),
+    **dict.fromkeys(("NUMBER", "BYTES", "PORT", "PERCENT"), "number"),
+}
+"""
+What the value of a key is, by what its option's word is called in the manual.  Others, as sizes and times, are a
+number, or text with a unit.
+"""
+
 ENDS_WITH_PAGES = ("uotp-server", "uotp-client")
 """Programs whose options have pages of their own."""
 
@@ -142,8 +151,10 @@ def keyNeeds(option: Described) -> str:
     """
     if option.metavar is None:
         return "true or false"
-    kind = "name of a file or directory" if option.isPath else "number, or text"
-    kind = f"{kind}, or an array of them" if option.isRepeated else kind
+    kind = "name of a file or directory" if option.isPath else VALUE_KINDS.get(option.metavar, "number, or text")
+    if option.choices and kind == "number":
+        kind = "number, or text"
+    kind = f"{kind}, or an array of {kind}s" if option.isRepeated else kind
     return kind if option.inline is None else f"{kind}, or {option.inline.value}"
 
 
