@@ -5,14 +5,15 @@ its keys mean is not known here.
 
 from __future__ import annotations
 
-import os
 import re
 from functools import cached_property
 from typing import Any
 
+from uotp.cli.config.depth import MOST_DEPTH, deepLine
 from uotp.cli.config.faults import Fault, FaultsError
 from uotp.cli.config.lines import KeyLines, Path
 from uotp.cli.config.toml import TOMLDecodeError, loads
+from uotp.tls import DISK
 
 MOST_TEXT_BYTES = 1 << 20
 """A file is no larger: four times the CAs of a whole system fit into it."""
@@ -56,10 +57,11 @@ class Document:
         """
         self.file = file
         self._text = text.replace("\r\n", "\n")
+        deep = deepLine(self._text)
+        if deep is not None:
+            raise self._no(Fault(f"keys, tables or arrays are nested more than {MOST_DEPTH} deep", deep))
         try:
             self.values: dict[str, Any] = loads(self._text)
-        except RecursionError:
-            raise self._no(Fault("arrays or tables are nested too deep")) from None
         except TOMLDecodeError as error:
             raise self._no(self._syntaxFault(str(error))) from None
         except ValueError as error:  # for example a number of thousands of digits
@@ -84,10 +86,10 @@ class Document:
         """
         @param words: the library's.
         """
-        repeated = self._repeatedKey() if words.startswith(_OVERWRITTEN) else None
+        place = _PLACE.search(words)
+        repeated = self._repeatedKey(place) if words.startswith(_OVERWRITTEN) else None
         if repeated is not None:
             return repeated
-        place = _PLACE.search(words)
         bare = words[: place.start()] if place else words
         ours = next((ours for begin, ours in _WORDS.items() if bare.startswith(begin)), None)
         reason = ours or f"this is no TOML: {bare[:1].lower()}{bare[1:]}"
@@ -98,29 +100,31 @@ class Document:
             line -= 1
         return Fault(f"{reason} (column {place[2]})", line)
 
-    def _repeatedKey(self) -> Fault | None:
+    def _repeatedKey(self, place: re.Match[str] | None) -> Fault | None:
         """
+        @param place: where the library has stopped.  What stands behind it may be no TOML.
         @return: what is wrong when a key has a value twice.
         """
-        try:
-            repeated = self._keyLines.repeated
-        except RecursionError:
+        text = self._text
+        if place is not None and place[1] is not None:
+            *before, last = text.split("\n", int(place[1]))[: int(place[1])]
+            text = "\n".join([*before, last[: int(place[2]) - 1]])
+        lines = KeyLines(text)
+        if lines.repeated is None:
             return None
-        if repeated is None:
-            return None
-        path, line = repeated
+        path, line = lines.repeated
         name = ".".join(map(str, path))
-        return Fault(f"{name} stands in the file twice, first in line {self.lineOf(*path)}", line)
+        return Fault(f"{name} stands in the file twice, first in line {lines.of(path)}", line)
 
 
-def readText(file: str) -> str:
+def readText(file: str, *, isReadAgain: bool = False) -> str:
     """
+    @param isReadAgain: see L{readDocument}.
     @return: the text of a file; what some editors put before it to say that it is UTF-8 is left out.
     @raise FaultsError: when it cannot be read, or is no text.
     """
     try:
-        with open(file, "rb") as stream:
-            data = stream.read(MOST_TEXT_BYTES + 1)
+        data = DISK.read(file, isReadAgain=isReadAgain)
     except OSError as error:
         reason = f"the configuration file cannot be read: {error.strerror or error}"
         raise FaultsError(file, [Fault(reason)]) from error
@@ -145,6 +149,4 @@ def readDocument(file: str, *, isReadAgain: bool = False) -> Document:
     @return: what a file says.
     @raise FaultsError: when it cannot be read, or is no TOML.
     """
-    if isReadAgain and os.path.exists(file) and not os.path.isfile(file) and not os.path.isdir(file):
-        raise FaultsError(file, [Fault("it is no regular file, and so it cannot be read more than once")])
-    return Document(file, readText(file))
+    return Document(file, readText(file, isReadAgain=isReadAgain))
