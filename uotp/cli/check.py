@@ -21,7 +21,7 @@ from uotp.cli.options import USAGE_EXIT_STATUS, GnuOptions, Option, printable
 from uotp.errors import ConfigurationError
 from uotp.server import serverCredentials
 from uotp.telemetry import Spelling, sayLast
-from uotp.tls import ClientCredentials, Prepared, ServerCredentials
+from uotp.tls import ClientCredentials, Prepared, ServerCredentials, endingWords
 
 ENDS = {"client": "uotp.cli.client:Options", "server": "uotp.cli.server:Options"}
 """The options of both ends."""
@@ -155,9 +155,9 @@ def note(prepared: Prepared, found: Findings) -> None:
     """
     for what, file in prepared.exposed:
         found.warnings.append(f"the {what} may be read by every user who can reach the file: chmod 600 {quote(file)}")
-    for what, reason in prepared.endings:
-        isOver = reason.startswith(("expired on", "is not valid before"))
-        (found.faults if isOver else found.warnings).append(f"{what} {reason}")
+    for ending in prepared.endings:
+        isOver = ending.reason.startswith(("expired on", "is not valid before"))
+        (found.faults if isOver else found.warnings).append(endingWords(ending))
 
 
 def check(words: Sequence[str]) -> int:

@@ -15,7 +15,7 @@ from uotp.tls.credentials import (
 from uotp.tls.dates import utcNow
 from uotp.tls.files import DISK, CopiedFiles, CredentialFiles
 from uotp.tls.pins import publicKeyPin
-from uotp.tls.renewal import Prepared
+from uotp.tls.renewal import Prepared, endingWords
 from uotp.tls.tokens import Tokens
 from uotp.tls.verification import PeerName
 
@@ -30,6 +30,7 @@ __all__ = [
     "ServerCredentials",
     "ServerTls",
     "Tokens",
+    "endingWords",
     "parsePin",
     "publicKeyPin",
     "utcNow",
