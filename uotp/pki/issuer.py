@@ -6,23 +6,21 @@ anybody, so that it can be revoked whatever becomes of its own file.
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from uotp.errors import ConfigurationError
 from uotp.pki.bundle import bundleContent, keyFor, requireRoom
-from uotp.pki.directory import PkiFiles
 from uotp.pki.files import Content, replaceFiles, writeNew
 from uotp.pki.issue import VALIDITY, Issued, PublicKey, SigningKey, certifyClient, certifyServer, newKey
-from uotp.pki.issued import KnownCertificate, Register, hostsOf, readRegister
-from uotp.pki.locking import lockedDirectory
+from uotp.pki.issued import KnownCertificate, Register, hostsOf
 from uotp.pki.names import THE_SERVER, clientName
 from uotp.pki.revoker import listContents
+from uotp.pki.work import AuthorityWork
 from uotp.telemetry import spelled
 
 
@@ -70,23 +68,10 @@ NO_WISH = Wish()
 """Nothing in particular."""
 
 
-class Issuer:
+class Issuer(AuthorityWork):
     """
-    Issues certificates.  Only one of all processes changes the directory at a time.
-
-    @param files: where the PKI is.
-    @param authority: the CA, with its key.
-    @param now: the moment.
-    @param pause: waits for some seconds, for another process.
+    Issues certificates.
     """
-
-    def __init__(
-        self, files: PkiFiles, authority: Issued, now: datetime, pause: Callable[[float], None] = time.sleep
-    ) -> None:
-        self._files = files
-        self._authority = authority
-        self._now = now
-        self._pause = pause
 
     def addClient(self, name: str, wish: Wish = NO_WISH) -> Granted:
         """
@@ -96,8 +81,7 @@ class Issuer:
             has changed then.
         """
         clientName(name)
-        with lockedDirectory(self._files.directory, self._pause):
-            register = self._register()
+        with self.changing() as register:
             isAgain = self._requireFree(register, name, wish)
             self._ensureList(register)
             key = newKey()
@@ -117,8 +101,7 @@ class Issuer:
         @raise ConfigurationError: when there is none, when it is revoked and is to keep its key,
             or when something cannot be written.  Nothing has changed then.
         """
-        with lockedDirectory(self._files.directory, self._pause):
-            register = self._register()
+        with self.changing() as register:
             old = self._newestOf(register, name)
             if old.serial in register.revoked.entries and not wish.hasNewKey:
                 reason = f"the certificate of {name} is revoked: renew it with a new key, by {spelled('newKey')}"
@@ -151,9 +134,6 @@ class Issuer:
     def _lists(self, register: Register, serials: Iterable[int]) -> dict[str, Content]:
         new = tuple(serials)
         return listContents(self._files, self._authority, register.revoked, new, self._now) if new else {}
-
-    def _register(self) -> Register:
-        return readRegister(self._files, self._authority.certificate)
 
     def _requireFree(self, register: Register, name: str, wish: Wish) -> bool:
         """

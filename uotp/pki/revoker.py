@@ -4,38 +4,24 @@ How a CA revokes certificates in its directory.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 
 from uotp.errors import ConfigurationError
 from uotp.pki.directory import PkiFiles
 from uotp.pki.files import Content, replaceFiles
 from uotp.pki.issue import Issued
-from uotp.pki.issued import KnownCertificate, Register, readRegister
-from uotp.pki.locking import lockedDirectory
+from uotp.pki.issued import KnownCertificate, Register
 from uotp.pki.names import THE_SERVER
 from uotp.pki.revocations import Revoked
+from uotp.pki.work import AuthorityWork
 from uotp.telemetry import spelled
 
 
-class Revoker:
+class Revoker(AuthorityWork):
     """
-    Revokes certificates.  Only one of all processes changes the directory at a time.
-
-    @param files: where the PKI is.
-    @param authority: the CA, with its key.
-    @param now: the moment.
-    @param pause: waits for some seconds, for another process.
+    Revokes certificates.
     """
-
-    def __init__(
-        self, files: PkiFiles, authority: Issued, now: datetime, pause: Callable[[float], None] = time.sleep
-    ) -> None:
-        self._files = files
-        self._authority = authority
-        self._now = now
-        self._pause = pause
 
     def revoke(self, name: str) -> tuple[int, ...]:
         """
@@ -50,8 +36,7 @@ class Revoker:
                 f"`uotp cert renew server` with {spelled('newKey')} and {spelled('revokeOld')} replaces it"
             )
             raise ConfigurationError(reason)
-        with lockedDirectory(self._files.directory, self._pause):
-            register = self._register()
+        with self.changing() as register:
             serials = register.serialsOf(name)
             if not serials:
                 raise register.unknown(name)
@@ -65,8 +50,7 @@ class Revoker:
         @return: the certificate, and whether it was good until now.
         @raise ConfigurationError: when no or more than one certificate has it.
         """
-        with lockedDirectory(self._files.directory, self._pause):
-            register = self._register()
+        with self.changing() as register:
             found = register.withFingerprint(digits)
             if len(found) != 1:
                 many = "more than one certificate has" if found else "no certificate that is known here has"
@@ -82,13 +66,9 @@ class Revoker:
         @return: the number, if it was good until now.
         @raise ConfigurationError: when it is the CA's, or that of the server.
         """
-        with lockedDirectory(self._files.directory, self._pause):
-            register = self._register()
+        with self.changing() as register:
             self._requireDispensable(register, serial)
             return self._revokeAll(register, {serial})
-
-    def _register(self) -> Register:
-        return readRegister(self._files, self._authority.certificate)
 
     def _requireDispensable(self, register: Register, serial: int) -> None:
         """
