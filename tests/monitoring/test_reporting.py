@@ -62,25 +62,43 @@ class SomeTunnel:
     fullSince: float | None = 1.0
 
 
+class SomeTunnels:
+    """
+    Are the tunnels of a service that live.
+    """
+
+    def __init__(self) -> None:
+        self.open: list[SomeTunnel] = []
+
+    def all(self) -> list[SomeTunnel]:
+        return list(self.open)
+
+
+class SomeService:
+    """
+    Is as much of a service as a reporter itself asks.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.reactor = clock
+        self.liveTunnels = SomeTunnels()
+
+
 class SomeReporter(ProcessReporter[SomeSession]):
     """
     Tells what a test says.
     """
 
-    def __init__(self, clock: Any) -> None:
-        super().__init__(clock)
+    def __init__(self, service: Any) -> None:
+        super().__init__(service)
         self.over = Ended(SessionCounts(), 0, 0)
         self.there: list[SomeSession] = []
-        self.open: list[SomeTunnel] = []
 
     def ended(self) -> Ended:
         return self.over
 
     def sessions(self) -> list[SomeSession]:
         return list(self.there)
-
-    def tunnels(self) -> list[Any]:
-        return list(self.open)
 
     def sums(self, session: SomeSession) -> SessionSums:
         return SessionSums(SessionCounts(bytesOut=session.carried, late=1), 0.0, 5, 2, 3)
@@ -99,7 +117,8 @@ class ReportingTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.reporter = SomeReporter(self.clock)
+        self.service = SomeService(self.clock)
+        self.reporter = SomeReporter(self.service)
 
     def report(self) -> Report:
         self.clock.advance(REPORT_SECONDS)
@@ -141,17 +160,19 @@ class ReportingTests(SynchronousTestCase):
         self.assertEqual((report.out.bytes, report.sessionsOpened), (500, 1))
 
     def test_kernelIsAskedOfAFewTunnelsEachTime(self) -> None:
-        self.reporter.open = [SomeTunnel(number) for number in range(1, ASKED_AT_ONCE + 101)]
+        self.service.liveTunnels.open = [SomeTunnel(number) for number in range(1, ASKED_AT_ONCE + 101)]
         report = self.report()
-        self.assertEqual(report.retransmissions, 3 * len(self.reporter.open))
-        self.assertEqual(report.queuedBytes, 7 * len(self.reporter.open))
-        for _ in range(len(self.reporter.open) - 1):
-            if min(tunnel.transport.asked for tunnel in self.reporter.open):
+        self.assertEqual(report.retransmissions, 3 * len(self.service.liveTunnels.open))
+        self.assertEqual(report.queuedBytes, 7 * len(self.service.liveTunnels.open))
+        for _ in range(len(self.service.liveTunnels.open) - 1):
+            if min(tunnel.transport.asked for tunnel in self.service.liveTunnels.open):
                 break
-            before = sum(tunnel.transport.asked for tunnel in self.reporter.open)
+            before = sum(tunnel.transport.asked for tunnel in self.service.liveTunnels.open)
             self.report()
-            self.assertEqual(sum(tunnel.transport.asked for tunnel in self.reporter.open) - before, ASKED_AT_ONCE)
-        asked = [tunnel.transport.asked for tunnel in self.reporter.open]
+            self.assertEqual(
+                sum(tunnel.transport.asked for tunnel in self.service.liveTunnels.open) - before, ASKED_AT_ONCE
+            )
+        asked = [tunnel.transport.asked for tunnel in self.service.liveTunnels.open]
         self.assertLessEqual(max(asked) - min(asked), 1)
 
     def test_faultIsToldToAllWhoAsk(self) -> None:

@@ -7,9 +7,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Protocol
 
-from twisted.internet.defer import Deferred
-
-from uotp.boundaries import Credentials
 from uotp.client.settings import ClientSettings
 from uotp.client.sources.sessions import SessionsBySource
 from uotp.client.sources.source import SourceSession
@@ -20,53 +17,34 @@ from uotp.monitoring import (
     Ended,
     ProcessReporter,
     Report,
+    ReportedService,
     SessionReport,
     SessionSums,
     commonReport,
     dropsOf,
     lowered,
     placeWords,
-    reloaded,
     sessionReport,
     tunnelReport,
 )
 from uotp.net import hostOf, shownHost
-from uotp.process import Lateness
-from uotp.telemetry import Drops
-from uotp.tunnel import LiveTunnels, Tunnel
+from uotp.tunnel import LiveTunnels
 
 SourceAndSession = tuple[Source, SourceSession]
 
 
-class ReportedClient(Protocol):
+class ReportedClient(ReportedService, Protocol):
     """
     Is the client that is told of.
     """
 
     settings: ClientSettings
     liveTunnels: LiveTunnels
-    startedAt: float
-    listeningAll: tuple[tuple[str, int], ...]
-    reactor: object
-    lateness: Lateness
-    drops: Drops
-
-    @property
-    def credentials(self) -> Credentials | None:
-        """
-        Knows who it is, and whom it trusts.
-        """
 
     @property
     def sessions(self) -> SessionsBySource:
         """
         The sessions of its sources.
-        """
-
-    @property
-    def trouble(self) -> str:
-        """
-        Why it cannot do its work, in words; empty when it can.
         """
 
     def countKernelDrops(self) -> None:
@@ -79,22 +57,17 @@ class ReportedClient(Protocol):
         @return: what it has done.
         """
 
-    def reload(self) -> object:
-        """
-        Read its files again.
-        """
-
 
 class ClientReporter(ProcessReporter[SourceAndSession]):
     """
-    Tells of a client, and does what an operator asks of it.
+    Tells of a client.
     """
 
     def __init__(self, client: ReportedClient) -> None:
         """
         @param client: is told of.
         """
-        super().__init__(client.reactor)
+        super().__init__(client)
         self._client = client
 
     def ended(self) -> Ended:
@@ -115,12 +88,6 @@ class ClientReporter(ProcessReporter[SourceAndSession]):
         See L{ProcessReporter}.
         """
         return id(session[1])
-
-    def tunnels(self) -> list[Tunnel]:
-        """
-        See L{ProcessReporter}.
-        """
-        return self._client.liveTunnels.all()
 
     def sums(self, session: SourceAndSession) -> SessionSums:
         """
@@ -160,15 +127,3 @@ class ClientReporter(ProcessReporter[SourceAndSession]):
             drops=dropsOf(client.drops),
             handshakes=lowered(client.statistics().handshakes),
         )
-
-    def reload(self) -> Deferred[None]:
-        """
-        See L{uotp.monitoring.Reporter}.
-        """
-        return reloaded(self._client.reload)
-
-    def disconnect(self, session: str) -> Deferred[int]:
-        """
-        See L{uotp.monitoring.Reporter}.
-        """
-        return self._client.sessions.disconnect(session)

@@ -195,17 +195,13 @@ class ClientService(ClientFront):
         """
         return self._lookup.first.whenOver()
 
-    def reporter(self) -> Reporter:
+    def newReporter(self) -> Reporter:
         """
-        Be told of from now on.  Call this before the start: what is needed for it is imported.
-
-        @return: tells of this client.
+        See L{uotp.tunnel.TunnelService}.
         """
         from uotp.client.reporting import ClientReporter  # noqa: PLC0415 - of no use to whom nobody looks at
 
-        reporter: Reporter = self._reporter or ClientReporter(self)
-        self._reporter = reporter
-        return reporter
+        return ClientReporter(self)
 
     def statusWords(self) -> str:
         """

@@ -29,10 +29,17 @@ from uotp.monitoring.reporting import (
     Ended,
     ProcessReporter,
     SessionSums,
-    reloaded,
 )
 from uotp.monitoring.rows import reportParts
-from uotp.monitoring.seen import commonReport, dropsOf, lowered, placeWords, sessionReport, tunnelReport
+from uotp.monitoring.seen import (
+    ReportedService,
+    commonReport,
+    dropsOf,
+    lowered,
+    placeWords,
+    sessionReport,
+    tunnelReport,
+)
 
 __all__ = [
     "ASK_DISCONNECT",
@@ -48,6 +55,7 @@ __all__ = [
     "ParentReporter",
     "ProcessReporter",
     "Report",
+    "ReportedService",
     "Reporter",
     "SessionReport",
     "SessionSums",
@@ -60,7 +68,6 @@ __all__ = [
     "foundSockets",
     "lowered",
     "placeWords",
-    "reloaded",
     "reportParts",
     "sessionReport",
     "tunnelReport",

@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 from uotp.errors import ConfigurationError
 from uotp.monitoring.cached import CachedReports
 from uotp.monitoring.report import MOST_REPORTED, Report, SessionReport
-from uotp.monitoring.seen import SeenCounts, backOf, outOf
+from uotp.monitoring.seen import ReportedService, SeenCounts, backOf, outOf
 from uotp.monitoring.slices import inSlices
 
 SUMMED_AT_ONCE = 32
@@ -70,14 +70,16 @@ class Ended:
 
 class ProcessReporter(CachedReports, Generic[Reported]):
     """
-    Makes the reports of one process that carries datagrams.  A subclass knows its end.
+    Makes the reports of one process that carries datagrams, and does what an operator asks of it.  A subclass
+    knows its end.
     """
 
-    def __init__(self, clock: Any) -> None:
+    def __init__(self, service: ReportedService) -> None:
         """
-        @param clock: C{IReactorTime}.
+        @param service: is told of.
         """
-        super().__init__(clock)
+        super().__init__(service.reactor)
+        self._service = service
         self._scores: dict[int, tuple[float, int]] = {}  # how much sessions have carried lately, and ever
         self._asked = 0  # the number of the tunnel of which the kernel was asked last
 
@@ -92,12 +94,6 @@ class ProcessReporter(CachedReports, Generic[Reported]):
     def sessions(self) -> list[Reported]:
         """
         @return: those that there are.
-        """
-        raise NotImplementedError
-
-    def tunnels(self) -> list[Any]:
-        """
-        @return: all that live, each a L{uotp.tunnel.Tunnel}.
         """
         raise NotImplementedError
 
@@ -127,6 +123,18 @@ class ProcessReporter(CachedReports, Generic[Reported]):
         raise NotImplementedError
 
     # What is asked.
+
+    def reload(self) -> Deferred[None]:
+        """
+        See L{uotp.monitoring.Reporter}.
+        """
+        return reloaded(self._service.reload)
+
+    def disconnect(self, session: str) -> Deferred[int]:
+        """
+        See L{uotp.monitoring.Reporter}.
+        """
+        return self._service.disconnect(session)
 
     def make(self) -> Deferred[Report]:
         """
@@ -166,7 +174,7 @@ class ProcessReporter(CachedReports, Generic[Reported]):
             yield
         retransmissions = ended.retransmissions
         tunnelsQueued = 0
-        for counted, waits in self._ofTunnels(self.tunnels()):
+        for counted, waits in self._ofTunnels(self._service.liveTunnels.all()):
             retransmissions += counted
             tunnelsQueued += waits
             yield

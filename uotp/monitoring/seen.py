@@ -9,8 +9,11 @@ import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from twisted.internet.defer import Deferred
+
 from uotp import __version__
 from uotp.monitoring.report import CertificateReport, Report, SessionReport, Traffic, TunnelReport
+from uotp.process import Lateness
 from uotp.telemetry import Drop, Drops
 
 
@@ -122,6 +125,42 @@ class SeenSession(Protocol):
         """
 
 
+class ReportedService(Protocol):
+    """
+    Is a service that is told of; each L{uotp.tunnel.TunnelService} is.
+    """
+
+    reactor: Any
+    startedAt: float
+    listeningAll: tuple[tuple[str, int], ...]
+    lateness: Lateness
+    drops: Drops
+    reloads: dict[str, int]
+    liveTunnels: Any
+
+    @property
+    def credentials(self) -> Any:
+        """
+        L{uotp.boundaries.Credentials}, or L{None} without TLS.
+        """
+
+    @property
+    def trouble(self) -> str:
+        """
+        Why it cannot do its work, in words; empty when it can.
+        """
+
+    def reload(self) -> object:
+        """
+        Read its files again, at once or later.
+        """
+
+    def disconnect(self, session: str) -> Deferred[int]:
+        """
+        See L{uotp.monitoring.Reporter}.
+        """
+
+
 def tunnelReport(tunnel: Any, now: float) -> TunnelReport:
     """
     @param tunnel: L{uotp.tunnel.Tunnel}, which is open.
@@ -153,9 +192,9 @@ def certificatesOf(credentials: Any) -> tuple[CertificateReport, ...]:
     return () if credentials is None else tuple(CertificateReport(*each) for each in credentials.expiring())
 
 
-def commonReport(service: Any, end: str, remote: tuple[str, int]) -> Report:
+def commonReport(service: ReportedService, end: str, remote: tuple[str, int]) -> Report:
     """
-    @param service: L{uotp.tunnel.TunnelService}.
+    @param service: is told of.
     @param end: C{"client"} or C{"server"}.
     @param remote: host and port of the server, or of the target.
     @return: what any service knows, and 0 in place of all else.

@@ -7,14 +7,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Protocol
 
-from twisted.internet.defer import Deferred
-
-from uotp.boundaries import Credentials
 from uotp.monitoring import (
     MOST_TUNNELS,
     Ended,
     ProcessReporter,
     Report,
+    ReportedService,
     SessionReport,
     SessionSums,
     TunnelReport,
@@ -22,19 +20,16 @@ from uotp.monitoring import (
     dropsOf,
     lowered,
     placeWords,
-    reloaded,
     sessionReport,
     tunnelReport,
 )
-from uotp.process import Lateness
 from uotp.server.registry import Registry, ServedSession
 from uotp.server.settings import ServerSettings
 from uotp.server.statistics import ServerStatistics
-from uotp.telemetry import Drops
 from uotp.tunnel import LiveTunnels, Tunnel
 
 
-class ReportedServer(Protocol):
+class ReportedServer(ReportedService, Protocol):
     """
     Is the server that is told of.
     """
@@ -42,45 +37,23 @@ class ReportedServer(Protocol):
     settings: ServerSettings
     registry: Registry
     liveTunnels: LiveTunnels
-    startedAt: float
-    listeningAll: tuple[tuple[str, int], ...]
-    reactor: object
-    lateness: Lateness
-    drops: Drops
-
-    @property
-    def credentials(self) -> Credentials | None:
-        """
-        Knows who it is, and whom it trusts.
-        """
-
-    @property
-    def trouble(self) -> str:
-        """
-        Why it cannot do its work, in words; empty when it can.
-        """
 
     def statistics(self) -> ServerStatistics:
         """
         @return: what it has done.
         """
 
-    def reload(self) -> object:
-        """
-        Read its files again.
-        """
-
 
 class ServerReporter(ProcessReporter[ServedSession]):
     """
-    Tells of a server, and does what an operator asks of it.
+    Tells of a server.
     """
 
     def __init__(self, server: ReportedServer) -> None:
         """
         @param server: is told of.
         """
-        super().__init__(server.reactor)
+        super().__init__(server)
         self._server = server
 
     def ended(self) -> Ended:
@@ -95,12 +68,6 @@ class ServerReporter(ProcessReporter[ServedSession]):
         See L{ProcessReporter}.
         """
         return self._server.registry.all()
-
-    def tunnels(self) -> list[Tunnel]:
-        """
-        See L{ProcessReporter}.
-        """
-        return self._server.liveTunnels.all()
 
     def sums(self, session: ServedSession) -> SessionSums:
         """
@@ -153,15 +120,3 @@ class ServerReporter(ProcessReporter[ServedSession]):
                 "begun_connection": strangers.begunEvicted,
             },
         )
-
-    def reload(self) -> Deferred[None]:
-        """
-        See L{uotp.monitoring.Reporter}.
-        """
-        return reloaded(self._server.reload)
-
-    def disconnect(self, session: str) -> Deferred[int]:
-        """
-        See L{uotp.monitoring.Reporter}.
-        """
-        return self._server.registry.disconnect(session)

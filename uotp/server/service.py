@@ -146,17 +146,13 @@ class ServerService(ServerFront):
         if self._finder.mayMove:
             self.periodicCalls.every(SILENCE_LOOK_SECONDS, self.registry.reviewTargets)
 
-    def reporter(self) -> Reporter:
+    def newReporter(self) -> Reporter:
         """
-        Be told of from now on.  Call this before the start: what is needed for it is imported.
-
-        @return: tells of this server.
+        See L{uotp.tunnel.TunnelService}.
         """
         from uotp.server.reporting import ServerReporter  # noqa: PLC0415 - of no use to whom nobody looks at
 
-        reporter: Reporter = self._reporter or ServerReporter(self)
-        self._reporter = reporter
-        return reporter
+        return ServerReporter(self)
 
     def statusWords(self) -> str:
         """

@@ -182,6 +182,22 @@ class TunnelService(Service):
         for each in self._companions:
             each.open()
 
+    def reporter(self) -> Any:
+        """
+        Be told of from now on.  Call this before the start: what is needed for it is imported.
+
+        @return: L{uotp.monitoring.Reporter}, the same each time.
+        """
+        if self._reporter is None:
+            self._reporter = self.newReporter()
+        return self._reporter
+
+    def newReporter(self) -> Any:
+        """
+        @return: what tells of this service.
+        """
+        raise NotImplementedError
+
     def statusWords(self) -> str:
         """
         @return: how the service is, in few words, for whoever looks at it among others.

@@ -245,15 +245,11 @@ class ClientParent(ClientFront):
     def _followPath(self) -> None:
         self._workforce.sendAll(lambda _: (FollowPath(), ()))
 
-    def reporter(self) -> Reporter:
+    def newReporter(self) -> Reporter:
         """
-        Be told of from now on.
-
-        @return: tells of all workers together.
+        See L{uotp.tunnel.TunnelService}.
         """
-        reporter: Reporter = self._reporter or ParentReporter(self, self._workforce, self.reactor)
-        self._reporter = reporter
-        return reporter
+        return ParentReporter(self, self._workforce, self.reactor)
 
     def commonReport(self) -> Report:
         """

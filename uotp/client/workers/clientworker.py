@@ -22,7 +22,7 @@ from uotp.client.workers.messages import (
     TellServerFound,
 )
 from uotp.errors import PeerError
-from uotp.monitoring import reportParts
+from uotp.monitoring import Reporter, reportParts
 from uotp.process import SleepClocks
 from uotp.telemetry import orLog
 from uotp.tls import ClientCredentials, CopiedFiles
@@ -154,7 +154,8 @@ class ClientWorker(ClientService):
         """
         See L{uotp.workers.WorkService}.
         """
-        return self.reporter().report().addCallback(reportParts, most)
+        reporter: Reporter = self.reporter()
+        return reporter.report().addCallback(reportParts, most)
 
     def orderReceived(self, message: object, descriptors: Descriptors) -> None:
         """

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from uotp.monitoring.report import Report, SessionReport, TunnelReport
 
@@ -324,12 +324,3 @@ TUNNEL_METRICS: tuple[tuple[Metric, Callable[[TunnelReport], float]], ...] = (
     (gauge("uotp_tunnel_age_seconds", "How long a tunnel has been open.", "session", "tunnel"), lambda t: t.seconds),
 )
 """What is told of each tunnel.  The label C{tunnel} is its place among those of its session, so there are few."""
-
-
-def allMetrics() -> tuple[Metric, ...]:
-    """
-    @return: all of them, in the order in which they are exported.
-    """
-    tables: tuple[tuple[tuple[Any, ...], ...], ...] = (PROCESS_METRICS, SUMMED_METRICS, SESSION_METRICS, TUNNEL_METRICS)
-    found: tuple[Metric, ...] = tuple(row[0] for table in tables for row in table)
-    return found

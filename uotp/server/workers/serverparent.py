@@ -173,15 +173,11 @@ class ServerParent(ServerFront):
         """
         return self.countReload(self._workforce.reload())
 
-    def reporter(self) -> Reporter:
+    def newReporter(self) -> Reporter:
         """
-        Be told of from now on.
-
-        @return: tells of all workers together.
+        See L{uotp.tunnel.TunnelService}.
         """
-        reporter: Reporter = self._reporter or ParentReporter(self, self._workforce, self.reactor)
-        self._reporter = reporter
-        return reporter
+        return ParentReporter(self, self._workforce, self.reactor)
 
     def commonReport(self) -> Report:
         """

@@ -13,7 +13,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 
 from uotp.errors import PeerError
-from uotp.monitoring import reportParts
+from uotp.monitoring import Reporter, reportParts
 from uotp.process import descriptorLimit
 from uotp.server.credentials import serverCredentials
 from uotp.server.service import ServerService
@@ -111,7 +111,8 @@ class ServerWorker(ServerService):
         """
         See L{uotp.workers.WorkService}.
         """
-        return self.reporter().report().addCallback(reportParts, most)
+        reporter: Reporter = self.reporter()
+        return reporter.report().addCallback(reportParts, most)
 
     def orderReceived(self, message: object, descriptors: Descriptors) -> None:
         """
