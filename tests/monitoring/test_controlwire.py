@@ -89,7 +89,7 @@ class AnswerTests(SynchronousTestCase):
         So that no turn takes long, however many sessions there are.
         """
         pieces = list(piecesOfAnswer(crowded(256, 10)))
-        self.assertEqual(len(pieces), 258)
+        self.assertEqual(len(pieces), 260)
         self.assertLess(max(map(len, pieces)), 8192)
 
     def test_shortAnswersAreLines(self) -> None:

@@ -9,11 +9,11 @@ An answer has C{"control"} too, and one of C{"report"}, C{"reloaded"}, C{"ended"
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from uotp.monitoring.report import Report
+from uotp.monitoring.reportjson import compactJson, piecesOfReport
 
 CONTROL_VERSION = 1
 """Is raised when what is asked or answered means something else than before; a new key alone changes nothing."""
@@ -96,45 +96,13 @@ def answerOf(**values: object) -> bytes:
     """
     @return: a short answer as a line.
     """
-    return f"{_encoded({'control': CONTROL_VERSION, **values})}\n".encode("ascii")
+    return f"{compactJson({'control': CONTROL_VERSION, **values})}\n".encode("ascii")
 
 
 def piecesOfAnswer(report: Report) -> Iterator[bytes]:
     """
-    Write a report part by part, so that none of them takes long.
-
-    @return: an answer with a report, as a line: first the program, then one session after the other.
+    @return: an answer with a report, as a line, part by part.
     """
-    head = {field.name: getattr(report, field.name) for field in fields(report) if field.name != "sessions"}
-    yield f'{{"control":{CONTROL_VERSION},"report":{_encoded(head)[:-1]},"sessions":['.encode("ascii")
-    between = ""
-    for session in report.sessions:
-        yield f"{between}{_encoded(session)}".encode("ascii")
-        between = ","
-    yield b"]}}\n"
-
-
-def _plain(value: Any) -> object:
-    """
-    @return: what JSON has for a value that it does not know.
-    @raise TypeError: when there is nothing.
-    """
-    if is_dataclass(value) and not isinstance(value, type):
-        return {name: getattr(value, name) for name in _namesOf(type(value))}
-    if isinstance(value, Mapping):
-        return dict(value)
-    reason = f"a report holds no {type(value).__name__}"
-    raise TypeError(reason)
-
-
-_NAMES: dict[type, tuple[str, ...]] = {}
-
-
-def _namesOf(kind: Any) -> tuple[str, ...]:
-    names = _NAMES.get(kind)
-    if names is None:
-        names = _NAMES[kind] = tuple(field.name for field in fields(kind))
-    return names
-
-
-_encoded = json.JSONEncoder(separators=(",", ":"), allow_nan=False, default=_plain).encode
+    yield f'{{"control":{CONTROL_VERSION},"report":'.encode("ascii")
+    yield from piecesOfReport(report, compactJson)
+    yield b"}\n"

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from uotp.errors import ConfigurationError
+from uotp.tls import openAtOnce
 
 KEY_MODE = 0o600
 CERTIFICATE_MODE = 0o644
@@ -117,9 +118,8 @@ def readSmall(path: str, most: int = MOST_BYTES) -> bytes | None:
     @return: what it holds; L{None} when there is none.
     @raise ConfigurationError: when it cannot be read, is no regular file or is too large.
     """
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
-        with open(os.open(path, flags), "rb") as file:
+        with open(path, "rb", opener=openAtOnce) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 reason = f"{path} is no regular file"
                 raise ConfigurationError(reason)

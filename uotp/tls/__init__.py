@@ -13,7 +13,7 @@ from uotp.tls.credentials import (
     parsePin,
 )
 from uotp.tls.dates import utcNow
-from uotp.tls.files import DISK, CopiedFiles, CredentialFiles, FilesReadOnce
+from uotp.tls.files import DISK, CopiedFiles, CredentialFiles, FilesReadOnce, openAtOnce
 from uotp.tls.pins import publicKeyPin
 from uotp.tls.renewal import endingWords
 from uotp.tls.tokens import Tokens
@@ -31,6 +31,7 @@ __all__ = [
     "ServerTls",
     "Tokens",
     "endingWords",
+    "openAtOnce",
     "parsePin",
     "publicKeyPin",
     "utcNow",

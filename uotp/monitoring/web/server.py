@@ -4,10 +4,7 @@ The place at which a program shows how it is: metrics, a page, and whether it is
 
 from __future__ import annotations
 
-import json
 import socket
-from collections.abc import Iterator
-from dataclasses import asdict, replace
 from importlib.resources import files
 from typing import Any
 
@@ -16,6 +13,7 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 
 from uotp.monitoring.report import Report, Reporter
+from uotp.monitoring.reportjson import piecesOfReport, spacedJson
 from uotp.monitoring.web.answers import HTML, JSON, SCRIPT, STYLE, HttpAnswer
 from uotp.monitoring.web.exposition import Exposition
 from uotp.monitoring.web.health import health
@@ -146,18 +144,7 @@ def reportAsJson(report: Report, _: str) -> HttpAnswer:
     """
     @return: all of a report, a session at a time.
     """
-    return HttpAnswer(OK, JSON, jsonParts(report))
-
-
-def jsonParts(report: Report) -> Iterator[bytes]:
-    """
-    @return: a report as JSON, in parts.
-    """
-    head = json.dumps(asdict(replace(report, sessions=())))
-    yield head.removesuffix("[]}").encode() + b"["
-    for place, session in enumerate(report.sessions):
-        yield (b", " if place else b"") + json.dumps(asdict(session)).encode()
-    yield b"]}"
+    return HttpAnswer(OK, JSON, piecesOfReport(report, spacedJson))
 
 
 def boundNumber(port: IListeningPort) -> int:
