@@ -18,6 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.doubles.reactors import MemoryReactor
 from tests.doubles.reports import WORKER, ScriptedReporter, reportOf, sessionOf
 from uotp.errors import StartError
+from uotp.monitoring.slices import GENTLY
 from uotp.monitoring.web import root
 from uotp.monitoring.web.hostheader import isForUs
 from uotp.monitoring.web.server import MonitoringServer
@@ -131,7 +132,8 @@ class AnswerTests(SiteTestCase):
         """
         begun: list[tuple[Iterator[object], Deferred[None]]] = []
 
-        def begin(_: object, steps: Iterator[object]) -> Deferred[None]:
+        def begin(_: object, steps: Iterator[object], pace: object) -> Deferred[None]:
+            self.assertIs(pace, GENTLY)
             begun.append((steps, Deferred()))
             return begun[-1][1]
 

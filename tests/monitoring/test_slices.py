@@ -12,7 +12,7 @@ from functools import partial
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.monitoring.slices import SLICE_SECONDS, inSlices
+from uotp.monitoring.slices import BRISKLY, GENTLY, inSlices
 
 
 class SlicesTests(SynchronousTestCase):
@@ -37,7 +37,7 @@ class SlicesTests(SynchronousTestCase):
     def test_longWorkIsDoneInTurns(self) -> None:
         turns: list[Callable[[], None]] = []
         self.patch(self.clock, "callLater", lambda _, call, *arguments: turns.append(partial(call, *arguments)))
-        done = inSlices(self.clock, self.work(100, SLICE_SECONDS / 4))
+        done = inSlices(self.clock, self.work(100, BRISKLY.slice / 4))
         taken = [self.done]
         while turns:
             before = self.done
@@ -45,6 +45,16 @@ class SlicesTests(SynchronousTestCase):
             taken.append(self.done - before)
         self.assertIsNone(self.successResultOf(done))
         self.assertEqual((sum(taken), max(taken) <= 5), (100, True))
+
+    def test_gentleWorkRestsAfterEachSlice(self) -> None:
+        done = inSlices(self.clock, self.work(3, GENTLY.slice), GENTLY)
+        for expected in (1, 2, 3):
+            self.assertEqual(self.done, expected)
+            self.assertNoResult(done)
+            self.clock.advance(GENTLY.rest / 2)
+            self.assertEqual(self.done, expected)
+            self.clock.advance(GENTLY.rest / 2)
+        self.assertIsNone(self.successResultOf(done))
 
     def test_faultIsToldToWhoeverWaits(self) -> None:
         def fail() -> Iterator[None]:
@@ -59,7 +69,7 @@ class SlicesTests(SynchronousTestCase):
         """
         self.addCleanup(gc.enable)
         gc.disable()
-        work = self.work(3, SLICE_SECONDS)
+        work = self.work(3, BRISKLY.slice)
         left = weakref.ref(work)
         done = inSlices(self.clock, work)
         del work

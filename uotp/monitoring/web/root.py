@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
-from uotp.monitoring.slices import inSlices
+from uotp.monitoring.slices import GENTLY, inSlices
 from uotp.monitoring.web.answers import SAFE_HEADERS, HttpAnswer, plain
 from uotp.monitoring.web.hostheader import isForUs
 from uotp.telemetry import Logger, orLog
@@ -45,7 +45,7 @@ class Root(Resource):
 
     def render(self, request: Any) -> Any:
         """
-        HttpAnswer, now or later.
+        Answer, now or later.
         """
         asker = Asker(request)
         answering = maybeDeferred(self._respond, request).addErrback(self._failed).addCallback(self._send, asker)
@@ -80,7 +80,7 @@ class Root(Resource):
         parts: list[bytes] = []
         if asker.isGone:
             return succeed(parts)
-        return inSlices(self._clock, filling(parts, answer.parts)).addCallback(lambda _: parts)
+        return inSlices(self._clock, filling(parts, answer.parts), GENTLY).addCallback(lambda _: parts)
 
 
 def filling(parts: list[bytes], made: Iterable[bytes]) -> Iterator[None]:
