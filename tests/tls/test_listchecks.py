@@ -11,7 +11,7 @@ from cryptography.x509.name import _ASN1Type
 from cryptography.x509.oid import NameOID, ObjectIdentifier
 
 from tests.doubles.certificates import CLIENT, DAY, NOW, Authority, Issued, pem
-from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase, causeIn, meet
+from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase, causeIn, meet, shake
 from uotp.errors import ConfigurationError, Refusal
 from uotp.tls import listchecks, revocation
 from uotp.tls.credentials import ServerCredentials, ServerTls
@@ -194,6 +194,15 @@ class WhichListTests(ListTestCase):
         server = self.server_(listed, TRUSTED.revocationList(REVOKED.certificate, begins=NOW - 2 * DAY))
         self.assertEqual([self.refusalOf(server, each) for each in (bad, REVOKED, REPLACED)], [WORDS, WORDS, None])
 
+    def test_aListOfARelativePlaceIsForNobody(self) -> None:
+        """
+        Such places are not compared.
+        """
+        name = x509.RelativeDistinguishedName([x509.NameAttribute(NameOID.COMMON_NAME, "list")])
+        place = x509.IssuingDistributionPoint(None, name, False, False, None, False, False)
+        server = self.server_(TRUSTED.revocationList(extension=place))
+        self.assertIn(UNKNOWN, str(self.refusalOf(server, REPLACED)))
+
     def test_aListThatIsNotUnderstoodIsRefused(self) -> None:
         """
         Or that was signed by a key that is for other things.
@@ -246,11 +255,15 @@ class RunningTests(ListTestCase):
         """
         server = self.server_()
         shown = BELOW.issue(usages=CLIENT)
-        pair = meet(server, self.client(shows=shown))
-        self.assertWelcome(pair)
+        here = server.connection()
+        there = self.client(shows=shown)(None)
+        here.set_accept_state()
+        there.set_connect_state()
+        shake(here, there)
+        self.assertEqual(here.peerChain(), shown.known(TRUSTED.certificate))
         Path(self.cas).write_bytes(pem(TRUSTED.certificate) + TRUSTED.revocationList(BELOW.certificate))
         server.reload()
-        error = server.objection(None, shown.known(TRUSTED.certificate), None)
+        error = server.objection(None, here.peerChain(), None)
         assert error is not None
         self.assertEqual(str(error), "the CA of its certificate has been revoked since it was let in")
         self.assertIs(error.kind, Refusal.REVOKED)
