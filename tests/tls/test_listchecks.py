@@ -9,13 +9,18 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.x509.name import _ASN1Type
 from cryptography.x509.oid import NameOID, ObjectIdentifier
+from OpenSSL import crypto
+from OpenSSL.SSL import X509VerificationCodes as Codes
 
 from tests.doubles.certificates import CLIENT, DAY, NOW, Authority, Issued, pem
 from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase, causeIn, meet, shake
 from uotp.errors import ConfigurationError, Refusal
 from uotp.tls import listchecks, revocation
 from uotp.tls.credentials import ServerCredentials, ServerTls
+from uotp.tls.judging import JudgedChain
 from uotp.tls.names import nameDigest
+from uotp.tls.pem import readAuthorities
+from uotp.tls.revocation import Revocations
 
 REVOKED, REPLACED = (TRUSTED.issue("good.test", usages=CLIENT) for _ in range(2))
 BELOW = Authority("Below", issuer=TRUSTED)
@@ -68,8 +73,10 @@ class VerifiedOnceTests(ListTestCase):
         And never again, whoever comes; OpenSSL gets no list at all.
         """
         tried = self.counted()
+        given: list[object] = []
+        self.patch(crypto.X509Store, "add_crl", lambda _, listed: given.append(listed))
         server = self.server_(TRUSTED.revocationList(REVOKED.certificate))
-        self.assertEqual(len(tried), 1)
+        self.assertEqual((len(tried), given), (1, []))
         for shown, words in ((REVOKED, WORDS), (REPLACED, None)) * 3:
             self.assertEqual(self.refusalOf(server, shown), words)
         self.assertIn("signature failure", str(self.refusalOf(server, self.forged())))
@@ -121,6 +128,36 @@ class VerifiedOnceTests(ListTestCase):
             self.assertIn(UNKNOWN, str(self.refusalOf(server, namesake)))
         self.assertIsNone(self.refusalOf(server, shown))
         self.assertEqual(len(tried), 2)
+
+    def test_aKeyThatOpenSslDoubtsIsNotTried(self) -> None:
+        """
+        Where the walk goes on in spite of that, to find all that is wrong.  A date is no such doubt.
+        """
+        tried = self.counted()
+        shown = BELOW.issue(usages=CLIENT)
+        path = self.path(pem(TRUSTED.certificate) + BELOW.revocationList(shown.certificate))
+        for error, found in (
+            (Codes.ERR_CERT_SIGNATURE_FAILURE, Codes.ERR_CRL_SIGNATURE_FAILURE),
+            (Codes.ERR_CERT_HAS_EXPIRED, Codes.ERR_CERT_REVOKED),
+        ):
+            judged = JudgedChain(Revocations.of(readAuthorities(path, "CA file"), path))
+            self.assertEqual(judged.errorOf(TRUSTED.certificate, 2), 0)
+            judged.doubt(error)
+            self.assertEqual(judged.errorOf(BELOW.certificate, 1), 0)
+            self.assertEqual(judged.chain, ())
+            self.assertEqual(judged.errorOf(shown.certificate, 0), found)
+            self.assertEqual(judged.chain, shown.known(TRUSTED.certificate))
+        self.assertEqual(len(tried), 1)
+
+    def test_aCertificateWhoseIssuerWasLeftOutHasNone(self) -> None:
+        """
+        Nothing is taken for the issuer but what stands just above.
+        """
+        shown = BELOW.issue(usages=CLIENT)
+        path = self.path(pem(TRUSTED.certificate) + BELOW.revocationList())
+        judged = JudgedChain(Revocations.of(readAuthorities(path, "CA file"), path))
+        self.assertEqual(judged.errorOf(BELOW.certificate, 2), 0)
+        self.assertEqual(judged.errorOf(shown.certificate, 0), Codes.ERR_CRL_SIGNATURE_FAILURE)
 
 
 class WhichListTests(ListTestCase):
