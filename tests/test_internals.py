@@ -29,6 +29,8 @@ PRIVATES = {
     "OpenSSL.SSL.Connection._into_ssl",
     "OpenSSL.SSL.Connection._raise_ssl_error",
     "OpenSSL.SSL.Connection._ssl",
+    "OpenSSL.SSL.Context._context",
+    "OpenSSL.SSL.Context._verify_callback",
     "OpenSSL.SSL._ffi",
     "OpenSSL.SSL._lib",
     "twisted.internet.abstract.FileDescriptor._postLoseConnection",

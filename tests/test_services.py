@@ -30,7 +30,7 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.python.failure import Failure
 from twisted.test.iosim import IOPump, connect
 
-from tests.doubles.certificates import CLIENT, pem
+from tests.doubles.certificates import CLIENT, Authority, pem
 from tests.doubles.dialling import MemoryConnect
 from tests.doubles.newcomers import BareNewcomer, MemoryNewcomer, listenInMemory
 from tests.doubles.reactors import MemoryReactor
@@ -1657,6 +1657,29 @@ class TogetherTests(_ServicesTestCase):
             self.assertIn("certificate was revoked by 'CN=Trusted CA'", said[1])
             self.stopAll()
             self.events.clear()  # type: ignore[attr-defined]
+
+    def test_clientOfARevokedCaIsOutAtTheReload(self) -> None:
+        """
+        Of one that stands between the file and the client, and came with it.
+        """
+        serverTls, clientTls = self.certificates()
+        below = Authority("Below", issuer=TRUSTED)
+        shown = below.issue(usages=CLIENT)
+        server = self.server(serverTls)
+        self.client(replace(clientTls, cert=self.path(shown.certificatePem() + shown.keyPem())), poolSize=2)
+        self.exchange()
+        assert serverTls.cafile is not None
+        with open(serverTls.cafile, "wb") as file:
+            file.write(pem(TRUSTED.certificate) + TRUSTED.revocationList(below.certificate))
+        before = len(self.target.trains)
+        server.reload()
+        self.pass_(3)
+        self.sourcePort.sendTrains([PING], CLIENT_PORT)
+        self.pass_(3)
+        self.assertEqual(len(self.target.trains), before)
+        said = [line for line in self.lines(LogLevel.warn) if "revoked" in line and "refused a connection" in line]
+        self.assertIn("the CA of its certificate has been revoked since it was let in", said[0])
+        self.assertIn("issuer's certificate 'CN=Below' was revoked by 'CN=Trusted CA'", said[1])
 
     def renewKey(self, wire: WireChoice) -> float:
         """

@@ -233,6 +233,12 @@ done.  The port may be Twisted's own, which takes no trains.
 """
 
 
+Chain = tuple[tuple[bytes, int], ...]
+"""
+Certificates, each by what stands for the name of its issuer and by its serial number; the peer's own is the first.
+"""
+
+
 class Security(NamedTuple):
     """
     Tells what TLS has found out about a stream.
@@ -243,8 +249,8 @@ class Security(NamedTuple):
     @ivar refusal: why one end refuses the other, in words, or L{None}.
     @ivar peerName: what the log calls the certificate that a client has shown, also where it was
         refused; L{None} without one, and for a server's.
-    @ivar peerCertificate: the issuer of the peer's certificate and its serial number, by which its CA
-        may revoke it; L{None} when it has shown none.
+    @ivar peerChain: the peer's certificate and those above it, by which their CAs may revoke them; empty
+        when it has shown none.
     @ivar kind: what kind of reason the refusal is; L{None} without one.
     """
 
@@ -252,7 +258,7 @@ class Security(NamedTuple):
     peerKey: bytes | None = None
     refusal: str | None = None
     peerName: str | None = None
-    peerCertificate: tuple[bytes, int] | None = None
+    peerChain: Chain = ()
     kind: Refusal | None = None
 
 
@@ -699,14 +705,12 @@ class Credentials(Protocol):
         Use for new connections what was prepared.
         """
 
-    def objection(
-        self, key: bytes | None, certificate: tuple[bytes, int] | None, token: bytes | None
-    ) -> PeerError | None:
+    def objection(self, key: bytes | None, chain: Chain, token: bytes | None) -> PeerError | None:
         """
         Judge a peer once more that was let in.
 
         @param key: see L{Security.peerKey}.
-        @param certificate: see L{Security.peerCertificate}.
+        @param chain: see L{Security.peerChain}.
         @param token: what identifies the token that it has shown.
         @return: why it may not go on, as the files say now, or L{None}.
         """

@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from uotp.tls.names import KnownChain, nameDigest
+
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
@@ -69,11 +71,13 @@ class Issued:
         protection = NoEncryption() if passPhrase is None else BestAvailableEncryption(passPhrase)
         return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, protection)
 
-    def known(self) -> tuple[bytes, int]:
+    def known(self, root: x509.Certificate | None = None) -> KnownChain:
         """
-        @return: issuer and serial number, by which the CA may revoke it.
+        @param root: what stands above, if it is known.
+        @return: the whole chain, as it is remembered by which it may be revoked.
         """
-        return self.certificate.issuer.public_bytes(), self.certificate.serial_number
+        chain = (self.certificate, *self.intermediates, *(() if root is None else (root,)))
+        return tuple((nameDigest(each.issuer), each.serial_number) for each in chain)
 
     def write(self, path: Path) -> str:
         """
@@ -97,6 +101,8 @@ class Authority:
     ends: datetime = NOW + 100 * DAY
     isAuthority: bool = True
     permitted: str | None = None
+    mayRevoke: bool | None = None
+    namesKey: bool = False
     key: ec.EllipticCurvePrivateKey = field(default_factory=makeKey)
     certificate: x509.Certificate = field(init=False)
 
@@ -107,6 +113,10 @@ class Authority:
         ]
         if self.permitted is not None:
             extensions.append((x509.NameConstraints([x509.DNSName(self.permitted)], None), True))
+        if self.namesKey:
+            extensions.append((x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()), False))
+        if self.mayRevoke is not None:
+            extensions.append((_usage(mayRevoke=self.mayRevoke), True))
         certificate = _sign(self.name, issuer.name, self.key, issuer.key, (self.begins, self.ends), extensions)
         object.__setattr__(self, "certificate", certificate)
 
@@ -118,6 +128,7 @@ class Authority:
         begins: datetime = NOW - DAY,
         ends: datetime = NOW + 50 * DAY,
         key: Key | None = None,
+        listedAt: str | None = None,
     ) -> Issued:
         """
         @param names: what L{generalName} makes alternative names of; without any there is no such extension.
@@ -126,6 +137,7 @@ class Authority:
         @param begins: when it becomes valid.
         @param ends: when it expires.
         @param key: the key of an earlier one, to renew it.
+        @param listedAt: where it says that it would be listed if it was revoked.
         @return: a certificate of this CA.
         """
         own = key or makeKey()
@@ -134,6 +146,11 @@ class Authority:
             extensions.append((x509.SubjectAlternativeName([generalName(name) for name in names]), False))
         if usages:
             extensions.append((x509.ExtendedKeyUsage(usages), False))
+        if self.namesKey:
+            extensions.append((x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), False))
+        if listedAt is not None:
+            point = x509.DistributionPoint([x509.UniformResourceIdentifier(listedAt)], None, None, None)
+            extensions.append((x509.CRLDistributionPoints([point]), False))
         certificate = _sign(subject, self.name, own, self.key, (begins, ends), extensions)
         between = []
         authority = self
@@ -149,6 +166,8 @@ class Authority:
         ends: datetime = NOW + DAY,
         signer: Key | None = None,
         extension: x509.ExtensionType | None = None,
+        name: x509.Name | None = None,
+        ofEntries: x509.ExtensionType | None = None,
     ) -> bytes:
         """
         @param revoked: what is good no more.
@@ -156,15 +175,19 @@ class Authority:
         @param ends: when another is to come.
         @param signer: whose key signs it, if not ours.
         @param extension: what else it says.
+        @param name: the name of the CA as it stands there, if not as elsewhere.
+        @param ofEntries: what else is said of each.
         @return: a file with the list.
         """
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, self.name)])
-        builder = x509.CertificateRevocationListBuilder().issuer_name(name).last_update(begins).next_update(ends)
+        called = name or x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, self.name)])
+        builder = x509.CertificateRevocationListBuilder().issuer_name(called).last_update(begins).next_update(ends)
         if extension is not None:
             builder = builder.add_extension(extension, critical=True)
         for each in revoked:
-            entry = x509.RevokedCertificateBuilder().serial_number(each.serial_number).revocation_date(begins).build()
-            builder = builder.add_revoked_certificate(entry)
+            entry = x509.RevokedCertificateBuilder().serial_number(each.serial_number).revocation_date(begins)
+            if ofEntries is not None:
+                entry = entry.add_extension(ofEntries, critical=True)
+            builder = builder.add_revoked_certificate(entry.build())
         return builder.sign(signer or self.key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
 
@@ -184,6 +207,20 @@ def pem(*certificates: x509.Certificate) -> bytes:
     @return: a file of them.
     """
     return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in certificates)
+
+
+def _usage(*, mayRevoke: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=False,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=True,
+        crl_sign=mayRevoke,
+        encipher_only=False,
+        decipher_only=False,
+    )
 
 
 def _sign(

@@ -22,6 +22,7 @@ from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from uotp.boundaries import Chain
 from uotp.errors import Refusal
 from uotp.net.sockopts import TunnelSocketOptions
 from uotp.net.tcpinfo import BACKOFF_AT, NOTSENT_BYTES_AT, TCP_INFO_BYTES
@@ -253,8 +254,8 @@ class FakeTls:
     def peerName(self) -> str | None:
         return None
 
-    def peerCertificate(self) -> tuple[bytes, int] | None:
-        return None
+    def peerChain(self) -> Chain:
+        return ()
 
     def refusalWords(self, error: BaseException | None = None) -> str | None:
         """

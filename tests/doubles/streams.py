@@ -256,7 +256,7 @@ class MemoryTlsStream(TLSMemoryBIOProtocol):
         known = Security()
         if self._handshakeDone:
             protocol = tls.get_alpn_proto_negotiated() or None
-            known = Security(protocol, tls.peerPin(), peerCertificate=tls.peerCertificate())
+            known = Security(protocol, tls.peerPin(), peerChain=tls.peerChain())
         return known._replace(
             refusal=tls.refusalWords(self._fault), peerName=tls.peerName(), kind=tls.refusalKind(self._fault)
         )

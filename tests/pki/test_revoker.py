@@ -19,6 +19,7 @@ from uotp.errors import ConfigurationError
 from uotp.pki.directory import makePki
 from uotp.pki.issue import issueClient
 from uotp.pki.issued import readRegister
+from uotp.tls.names import nameDigest
 from uotp.tls.pem import readAuthorities
 from uotp.tls.revocation import Revocations
 
@@ -185,9 +186,9 @@ class RevokeTests(PkiTestCase):
         with open(both, "wb") as file:
             file.write(self.content(self.files.caCertificate) + self.content(self.files.revocationList))
         known = Revocations.of(readAuthorities(both, "CA file"), both)
-        issuer = self.certificate(self.files.caCertificate).subject.public_bytes()
+        issuer = nameDigest(self.certificate(self.files.caCertificate).subject)
         for path, isRevoked in ((self.files.clientCertificate, True), (self.files.serverCertificate, False)):
-            self.assertEqual(known.revokes(issuer, self.certificate(path).serial_number), isRevoked)
+            self.assertEqual(known.revokes(((issuer, self.certificate(path).serial_number),)), isRevoked)
 
     @skipUnless(OPENSSL, "openssl is not installed")
     def test_opensslUnderstandsAllOfIt(self) -> None:

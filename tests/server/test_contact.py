@@ -193,9 +193,10 @@ class ContactTests(TimerTestCase):
         """
         And how often the connection was handed over, so that this has an end.
         """
-        for security, issuer, serial in (
-            (None, None, "0"),
-            (Security(b"uotp/2", b"pin", None, "leaf", (b"issuer", 255)), b"issuer", "ff"),
+        chain = ((b"issuer", 255), (b"root", -1))
+        for security, numbers in (
+            (None, ()),
+            (Security(b"uotp/2", b"pin", None, "leaf", chain), ((b"issuer", "ff"), (b"root", "-1"))),
         ):
             tunnel: Any = AcceptedTunnel(self.clock, self.contact)
             tunnel.transport = MemoryStream(tunnel, isServer=True)
@@ -206,11 +207,11 @@ class ContactTests(TimerTestCase):
             message = handOver(tunnel, newcomer, QUESTION, 3, None if security is None else "TLSv1.3")
             self.assertEqual((message.connection, message.worker, message.hops), (7, 3, 2))
             self.assertEqual((message.host, message.port, message.shown), ("2001:db8::1", 8443, b"shown"))
-            self.assertEqual((message.issuer, message.serial), (issuer, serial))
+            self.assertEqual(message.chain, numbers)
             self.assertEqual(securityOf(takeOver(message)), security)
 
     def test_aPeerWithoutACertificateHasNone(self) -> None:
-        facts = TakeOver("192.0.2.1", 1, 1, b"", "TLSv1.3", b"uotp/2", None, None, None, "0")
+        facts = TakeOver("192.0.2.1", 1, 1, b"", "TLSv1.3", b"uotp/2", None, None, ())
         self.assertEqual(securityOf(facts), Security(b"uotp/2"))
 
 

@@ -64,18 +64,20 @@ class TakenOverStories(WorkersTestCase):
         """
         @return: messages that no worker sends, each with the number of its descriptors.
         """
-        plain: dict[str, Any] = {"tls": None, "protocol": None, "peerKey": None, "peerName": None, "issuer": None}
-        hand = HandOver("192.0.2.9", 1, 1, b"", connection=1, worker=2, serial="0", **plain)
+        plain: dict[str, Any] = {"tls": None, "protocol": None, "peerKey": None, "peerName": None, "chain": ()}
+        hand = HandOver("192.0.2.9", 1, 1, b"", connection=1, worker=2, **plain)
         values = [None] * 6
         return [
-            (TakeOver("192.0.2.9", 1, 1, b"", serial="0", **plain), 0),
+            (TakeOver("192.0.2.9", 1, 1, b"", **plain), 0),
             (BeginWork(1, 1, "info", {}, b"", {}, {}), 0),
-            (unchecked(HandOver, "a" * (1 << 18), 1, 1, b"", *values[1:], "0", 1, 2), 1),
-            (unchecked(HandOver, "192.0.2.9", 1, 1, b"", *values[1:], "no number", 1, 2), 1),
+            (unchecked(HandOver, "a" * (1 << 18), 1, 1, b"", *values[2:], (), 1, 2), 1),
+            (unchecked(HandOver, "192.0.2.9", 1, 1, b"", *values[2:], ((b"", "no number"),), 1, 2), 1),
+            (unchecked(HandOver, "192.0.2.9", 1, 1, b"", *values[2:], ((b"", "1"),) * 13, 1, 2), 1),
+            (unchecked(HandOver, "192.0.2.9", 1, 1, b"", *values[2:], ((bytes(129), "1"),), 1, 2), 1),
             (hand, 0),
             (hand, 2),
-            (HandOver("192.0.2.9", 1, 1, b"", connection=1, worker=0, serial="0", **plain), 1),
-            (HandOver("192.0.2.9", 1, 1, b"", connection=1, worker=3, serial="0", **plain), 1),
+            (HandOver("192.0.2.9", 1, 1, b"", connection=1, worker=0, **plain), 1),
+            (HandOver("192.0.2.9", 1, 1, b"", connection=1, worker=3, **plain), 1),
             (TellUse("nothing", 1, 1), 0),
             (TellStatistics({f"name{number}": 1 for number in range(2000)}), 0),
             (TellStatistics({"registry.sessions": 1, "something else": 1}), 0),
@@ -129,7 +131,7 @@ class TakenOverStories(WorkersTestCase):
         """
         Worker 1 hands descriptors to the other.
         """
-        facts: dict[str, Any] = {"protocol": None, "peerKey": b"k", "peerName": None, "issuer": b"i", "serial": "-a"}
+        facts: dict[str, Any] = {"protocol": None, "peerKey": b"k", "peerName": None, "chain": ((b"i", "-a"),)}
         self.evil(HandOver("192.0.2.9", 1, 1, newId() + PING, connection=1, worker=2, tls=tls, **facts), given=given)
 
     def test_whatIsNoConnectionCostsTheOtherNothing(self) -> None:
@@ -181,7 +183,7 @@ class TakenOverStories(WorkersTestCase):
         """
         A worker that is busy for a moment is handed no more than fits, and is not ended for that.
         """
-        facts: dict[str, Any] = {"protocol": None, "peerKey": None, "peerName": None, "issuer": None, "serial": "0"}
+        facts: dict[str, Any] = {"protocol": None, "peerKey": None, "peerName": None, "chain": ()}
         self.worker(2).isStopped = True
         for number in range(MOST_WAITING_DESCRIPTORS + 30):
             shown = bytes(1 << 16 if number < 8 else 1)  # the first fill what the kernel takes

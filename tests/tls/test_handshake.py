@@ -17,11 +17,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.doubles.certificates import CLIENT, DAY, NOW, SERVER, Authority, Issued, selfSigned
 from tests.doubles.streams import Creator
 from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase, causeIn, meet, shake
-from uotp.tls import contexts, reasons, verification
+from uotp.tls import contexts, peernames, reasons, verification
 from uotp.tls.alerts import errorWords
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls
 from uotp.tls.pins import publicKeyPin
 from uotp.tls.verification import VerifyingConnection
+from uotp.tls.verifying import PeerVerdict
 
 YESTERDAY, TOMORROW = NOW - DAY, NOW + DAY
 LONG_AGO = NOW - 30 * DAY
@@ -285,7 +286,7 @@ class _ServerVerification(_Handshakes):
         def broken(*_arguments: object) -> None:
             raise ZeroDivisionError
 
-        self.patch(verification, "verify_certificate_hostname", broken)
+        self.patch(peernames, "verify_certificate_hostname", broken)
         self.assertServerRefused(GOOD, "certificate could not be examined (ZeroDivisionError())")
 
     def test_everyNameIsAcceptedWithoutHostnameCheck(self) -> None:
@@ -926,7 +927,7 @@ class VerifyPeerTests(SynchronousTestCase):
         @return: whether it is to go on.
         """
         certificate = X509.from_cryptography(GOOD.certificate)
-        return verification.verifyPeer(connection, certificate, error, depth, int(error == 0))
+        return PeerVerdict().verifyPeer(connection, certificate, error, depth, int(error == 0))
 
     def test_laterObjectionTakesTheAcceptanceBack(self) -> None:
         """

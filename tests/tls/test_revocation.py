@@ -5,7 +5,6 @@ Revocation lists in a file of CAs: what was revoked is refused at either end, an
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtensionOID
 from OpenSSL import SSL
-from OpenSSL.SSL import X509VerificationCodes as Codes
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
 from tests.doubles.certificates import CLIENT, DAY, NOW, Authority, Issued, pem
@@ -21,42 +19,11 @@ from tests.doubles.streams import Creator
 from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase, causeIn, meet
 from uotp.errors import ConfigurationError, Refusal
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls
-from uotp.tls.pem import readAuthorities, readRevocationLists
-from uotp.tls.revocation import Revocations
 from uotp.tls.verification import VerifyingConnection
 
 REVOKED, REPLACED = (TRUSTED.issue("good.test", usages=CLIENT) for _ in range(2))
 BELOW = Authority("Below", issuer=TRUSTED)
 WORDS = "certificate was revoked by 'CN=Trusted CA'"
-
-
-class CountedList:
-    """
-    Is a list that knows how often somebody went through all of it.
-
-    @ivar passes: so often.
-    """
-
-    def __init__(self, listed: x509.CertificateRevocationList) -> None:
-        """
-        @param listed: what is in it.
-        """
-        self._listed = listed
-        self.passes = 0
-
-    def __iter__(self) -> Iterator[x509.RevokedCertificate]:
-        """
-        Go through it.
-        """
-        self.passes += 1
-        return iter(self._listed)
-
-    def get_revoked_certificate_by_serial_number(self, serial: int) -> x509.RevokedCertificate | None:
-        """
-        Go through it, as the library does.
-        """
-        self.passes += 1
-        return self._listed.get_revoked_certificate_by_serial_number(serial)
 
 
 class RevocationTests(TlsTestCase):
@@ -173,7 +140,7 @@ class RevocationTests(TlsTestCase):
             server.reload()
             self.assertIsNone(server.objection(None, STRANGER.issue(usages=CLIENT).known(), None))
             self.assertIsNone(server.objection(None, below.known(), None))
-            self.assertIsNone(server.objection(None, None, None))
+            self.assertIsNone(server.objection(None, (), None))
             error = server.objection(None, REPLACED.known(), None)
             if isIn:
                 self.assertIsNone(error)
@@ -355,34 +322,6 @@ class RevocationTests(TlsTestCase):
         server = self.listing(self.lists(TRUSTED.revocationList(extension=partial)))
         words = self.refusalOf(server, REPLACED)
         self.assertIn("nobody knows whether the certificate was revoked", str(words))
-
-    def test_onlyACaWithoutAListIsExcused(self) -> None:
-        """
-        Whatever OpenSSL may find wrong with a list that is there.
-        """
-        found = readAuthorities(self.lists(TRUSTED.revocationList(), authorities=(TRUSTED, STRANGER)), "CA file")
-        revocations = Revocations.of(found, "FILE")
-        stranger = STRANGER.issue(usages=CLIENT).certificate
-        for error, excused in (
-            (Codes.ERR_UNABLE_TO_GET_CRL, [False, True]),
-            (Codes.ERR_CRL_HAS_EXPIRED, [True, True]),
-            (Codes.ERR_CRL_SIGNATURE_FAILURE, [False, False]),
-            (Codes.ERR_CERT_REVOKED, [False, False]),
-        ):
-            self.assertEqual([revocations.excuses(error, each) for each in (REPLACED.certificate, stranger)], excused)
-
-    def test_aListIsGoneThroughOnceHoweverManyAreLookedUp(self) -> None:
-        """
-        After a reload each tunnel's client is looked up, and a list may be so long that this takes milliseconds.
-        """
-        (listed,) = readRevocationLists(self.path(TRUSTED.revocationList(REVOKED.certificate)))
-        counted = CountedList(listed)
-        issuer = listed.issuer.public_bytes()
-        revocations = Revocations({}, {issuer: counted}, {})  # type: ignore[dict-item]  # as much of one as is needed
-        for issued, isRevoked in ((REVOKED, True), (REPLACED, False), (REVOKED, True)):
-            self.assertEqual(revocations.revokes(issuer, issued.certificate.serial_number), isRevoked)
-        self.assertFalse(revocations.revokes(b"another", REVOKED.certificate.serial_number))
-        self.assertEqual(counted.passes, 1)
 
     def test_issuerWithoutItsOwnIssuerNeedsNoList(self) -> None:
         """

@@ -105,14 +105,14 @@ class TokenCredentialsTests(TlsTestCase):
         server = ServerCredentials(ServerTls(cert, key), tokenFile=self.file)
         assert server.tokens is not None
         digest = server.tokens.match(OLD)
-        self.assertIsNone(server.objection(None, None, digest))
+        self.assertIsNone(server.objection(None, (), digest))
         Path(self.file).write_bytes(NEW)
         Path(key).write_bytes(TRUSTED.issue("good.test").keyPem())
         self.assertRaises(ConfigurationError, server.reload)
-        self.assertIsNone(server.objection(None, None, digest))
+        self.assertIsNone(server.objection(None, (), digest))
         Path(key).write_bytes(GOOD.keyPem())
         server.reload()
-        error = server.objection(None, None, digest)
+        error = server.objection(None, (), digest)
         assert error is not None
         self.assertEqual(
             (str(error), error.kind), ("its token has been taken out of the token file", Refusal.WRONG_TOKEN)

@@ -15,7 +15,7 @@ from tests.doubles.contracts import StreamContract
 from tests.doubles.pipes import PipeReactor, relayedStream
 from tests.doubles.sockets import Diarist
 from tests.doubles.streams import MemoryStream, wrapInTls
-from tests.doubles.tlspairs import GOOD, TlsTestCase
+from tests.doubles.tlspairs import GOOD, TRUSTED, TlsTestCase
 from uotp.boundaries import Security
 from uotp.tls.pins import publicKeyPin
 from uotp.transport.pipe import newPipe
@@ -91,7 +91,7 @@ class MemoryTlsStreamTests(MemoryStreamTests, TlsTestCase):
         self.connect()
         self.assertEqual(
             self.here.transport.security,
-            Security(b"uotp/2", publicKeyPin(GOOD.certificate), peerCertificate=GOOD.known()),
+            Security(b"uotp/2", publicKeyPin(GOOD.certificate), peerChain=GOOD.known(TRUSTED.certificate)),
         )
         self.assertEqual(self.there.transport.security, Security(b"uotp/2"))
 
@@ -101,7 +101,7 @@ class RelayedStreamTests(StreamContract, SynchronousTestCase):
     Hold a stream to it that goes through a pipe, of which the other end reads what is written.
     """
 
-    security = Security(b"uotp/2", b"the peer's", peerName="somebody", peerCertificate=(b"issuer", 7))
+    security = Security(b"uotp/2", b"the peer's", peerName="somebody", peerChain=((b"issuer", 7),))
 
     def connect(self) -> None:
         """

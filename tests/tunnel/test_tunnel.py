@@ -831,7 +831,8 @@ class TlsEndsTests(PlainEndsTests, TlsTestCase):
     def test_whatTlsHasFoundOutIsKnown(self) -> None:
         ends = self.meet()
         self.assertEqual(
-            ends.client.security, Security(b"uotp/2", publicKeyPin(GOOD.certificate), peerCertificate=GOOD.known())
+            ends.client.security,
+            Security(b"uotp/2", publicKeyPin(GOOD.certificate), peerChain=GOOD.known(TRUSTED.certificate)),
         )
         self.assertEqual(ends.server.security, Security(b"uotp/2", None))
 

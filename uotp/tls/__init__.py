@@ -14,10 +14,10 @@ from uotp.tls.credentials import (
 )
 from uotp.tls.dates import utcNow
 from uotp.tls.files import DISK, CopiedFiles, CredentialFiles, FilesReadOnce, openAtOnce
+from uotp.tls.peernames import PeerName
 from uotp.tls.pins import publicKeyPin
 from uotp.tls.renewal import endingWords
 from uotp.tls.tokens import Tokens
-from uotp.tls.verification import PeerName
 
 __all__ = [
     "DISK",

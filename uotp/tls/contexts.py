@@ -19,6 +19,7 @@ from OpenSSL import SSL, crypto
 from uotp.errors import ConfigurationError
 from uotp.tls.clients import ClientList
 from uotp.tls.files import DISK, CredentialFiles
+from uotp.tls.names import nameDigest
 from uotp.tls.pem import Identity, readAuthorities, readRevocationLists
 from uotp.tls.reasons import plainText
 from uotp.tls.revocation import NONE, Revocations
@@ -103,7 +104,7 @@ class Trusted:
     @ivar authorities: the CAs.
     @ivar revocations: whose revocation lists there are.
     @ivar clients: whose keys are listed; L{None} where nobody's need be.
-    @ivar subjects: what the CAs are called, as certificates have it.
+    @ivar subjects: what the CAs are called, as L{nameDigest} has it.
     """
 
     file: str
@@ -121,8 +122,8 @@ def trust(
     context: SSL.Context, cafile: str, *, announce: bool, files: CredentialFiles = DISK, crl: str | None = None
 ) -> Trusted:
     """
-    Let a context trust what these CAs have signed, and have not revoked.  Each of them is enough
-    alone, also one that has an issuer.
+    Let a context trust what these CAs have signed.  Each of them is enough alone, also one that has an
+    issuer.  What they have revoked is for the verify callback: OpenSSL knows no lists.
 
     @param context: a new context.
     @param cafile: PEM file with one CA or many, and with their revocation lists.
@@ -144,16 +145,11 @@ def trust(
             if store is not None:
                 store.add_cert(crypto.X509.from_cryptography(authority))
         if store is not None:
-            flags = crypto.X509StoreFlags.PARTIAL_CHAIN
-            if revocations.newest:
-                flags |= crypto.X509StoreFlags.CRL_CHECK | crypto.X509StoreFlags.CRL_CHECK_ALL
-            for each in (*authorities.lists, *more):
-                store.add_crl(each)
-            store.set_flags(flags)
+            store.set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)
     except (SSL.Error, crypto.Error) as problem:
         message = f"the CA file {cafile} is unusable: {_reasonText(problem)}"
         raise ConfigurationError(message) from problem
-    subjects = frozenset(each.subject.public_bytes() for each in authorities.certificates)
+    subjects = frozenset(nameDigest(each.subject) for each in authorities.certificates)
     return Trusted(cafile, authorities.certificates, revocations, subjects=subjects)
 
 

@@ -21,16 +21,13 @@ from uotp.tls import contexts
 from uotp.tls.clients import readClients
 from uotp.tls.dates import utcNow
 from uotp.tls.files import DISK, CredentialFiles
+from uotp.tls.peernames import PeerName
 from uotp.tls.pins import PIN_BYTES, parsePin
 from uotp.tls.reasons import plainText
 from uotp.tls.renewal import Loaded, Prepared, RenewableCredentials, identify
 from uotp.tls.tokens import readTokens
-from uotp.tls.verification import (
-    PeerName,
-    Requirements,
-    VerifyingConnection,
-    verifyPeer,
-)
+from uotp.tls.verification import Requirements, VerifyingConnection
+from uotp.tls.verifying import verifyPeers
 from uotp.wire import Token, WireChoice, offered, selected
 
 __all__ = [
@@ -145,7 +142,7 @@ class ServerCredentials(RenewableCredentials):
         if choices.clients is not None:
             trusted = replace(trusted, clients=readClients(choices.clients, files))
         if self.verifiesClients:
-            context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, verifyPeer)
+            verifyPeers(context)
         contexts.choose(context, partial(selected, self._wire))
         return Loaded(context, ours, trusted, tokens)
 
@@ -240,7 +237,7 @@ class ClientCredentials(RenewableCredentials):
             trusted = contexts.trust(context, choices.cafile, announce=False, files=files)
         elif not choices.pins:
             context.set_default_verify_paths()
-        context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, verifyPeer)
+        verifyPeers(context)
         tokens = None if choices.tokenFile is None else readTokens(choices.tokenFile, files)
         return Loaded(context, ours, trusted, tokens)
 

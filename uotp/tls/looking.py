@@ -67,13 +67,22 @@ class LookingConnection(VerifyingConnection):
         self._verified = True
         try:
             examined = quietly(certificate.to_cryptography)
-            objection = self._objection(examined, error, depth, ok=ok)
-            flaw = None if objection is None else Flaw(self._against(examined, error, ok=ok), objection.words)
+            self._judge(examined, error, depth, ok=ok)
+            listed, isListed = self._afterLists(examined, error, depth, ok=ok)
+            if isListed != ok:
+                self._judge(examined, listed, depth, ok=False)
         except Exception as problem:  # noqa: BLE001 - it would be refused for that
-            flaw = Flaw(Against.OTHER, f"certificate could not be examined ({type(problem).__name__})")
-        if flaw is not None and flaw not in self.flaws and len(self.flaws) < MOST_FLAWS:
-            self.flaws.append(flaw)
+            self._add(Flaw(Against.OTHER, f"certificate could not be examined ({type(problem).__name__})"))
         return True
+
+    def _judge(self, certificate: x509.Certificate, error: int, depth: int, *, ok: bool) -> None:
+        objection = self._objection(certificate, error, depth, ok=ok)
+        if objection is not None:
+            self._add(Flaw(self._against(certificate, error, ok=ok), objection.words))
+
+    def _add(self, flaw: Flaw) -> None:
+        if flaw not in self.flaws and len(self.flaws) < MOST_FLAWS:
+            self.flaws.append(flaw)
 
     def _against(self, certificate: x509.Certificate, error: int, *, ok: bool) -> Against:
         if ok:

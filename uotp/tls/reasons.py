@@ -75,6 +75,13 @@ def isUnknown(error: int) -> bool:
     return error in _UNKNOWN
 
 
+def isOfDates(error: int) -> bool:
+    """
+    @return: whether OpenSSL has only the date against a certificate.
+    """
+    return error in _DATES
+
+
 def plainText(text: str, limit: int = TEXT_LIMIT) -> str:
     """
     Make a text that somebody else wrote fit for a line of a log.

@@ -22,6 +22,7 @@ from uotp.tls import contexts
 from uotp.tls.dates import Ending, outOfDate
 from uotp.tls.expiry import Expiring, Ours, endings, expiring
 from uotp.tls.files import Contents, CopiedFiles, CredentialFiles, FilesReadOnce
+from uotp.tls.names import KnownChain
 from uotp.tls.pem import readIdentity
 from uotp.tls.pins import publicKeyPin
 from uotp.tls.tokens import Tokens
@@ -200,32 +201,28 @@ class RenewableCredentials:
             message = f"the certificate in {file} {reason}"
             raise ConfigurationError(message)
 
-    def revokes(self, certificate: tuple[bytes, int]) -> bool:
+    def revokes(self, chain: KnownChain) -> bool:
         """
-        @param certificate: the issuer of a certificate and its serial number.
-        @return: whether its CA has revoked it.
+        @param chain: the certificates by which a peer was let in.
+        @return: whether one of them has been revoked by its CA.
         """
-        return self._trusted.revocations.revokes(*certificate)
+        return self._trusted.revocations.revokes(chain)
 
-    def objection(
-        self, key: bytes | None, certificate: tuple[bytes, int] | None, token: bytes | None
-    ) -> PeerError | None:
+    def objection(self, key: bytes | None, chain: KnownChain, token: bytes | None) -> PeerError | None:
         """
         Judge a peer once more that was let in, by what the files say now.
 
         @param key: the L{publicKeyPin} of its certificate, if it has shown one.
-        @param certificate: see L{revokes}.
+        @param chain: see L{revokes}; empty for a peer that has shown none.
         @param token: what L{Tokens.match} has found by which it came in.
         @return: why it may not go on, or L{None}.
         """
         clients = self._trusted.clients
-        if certificate is not None and self.revokes(certificate):
+        if self.revokes(chain[:1]):
             return PeerError("its certificate has been revoked since it was let in", Refusal.REVOKED)
-        if (
-            self._endsWithCa
-            and certificate is not None
-            and certificate[0] in self._onceTrusted - self._trusted.subjects
-        ):
+        if self.revokes(chain[1:]):
+            return PeerError("the CA of its certificate has been revoked since it was let in", Refusal.REVOKED)
+        if self._endsWithCa and chain and chain[0][0] in self._onceTrusted - self._trusted.subjects:
             return PeerError("the CA of its certificate has been taken out of the CA file", Refusal.UNKNOWN_ISSUER)
         if clients is not None and key is not None and key not in clients.names:
             return PeerError("its key has been taken out of the list of clients", Refusal.NOT_LISTED)

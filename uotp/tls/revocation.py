@@ -1,6 +1,9 @@
 """
-The revocation lists of trusted CAs.  OpenSSL verifies them and finds a certificate in them;
-here is which lists can be used, whose there are, and what it means when OpenSSL finds none.
+The revocation lists of trusted CAs, and who is in them.
+
+Each list is verified once: when it is read, if its CA is in the file; otherwise when its CA comes with a chain that
+OpenSSL has verified so far, once for each key.  So whoever shakes hands costs a look at his number, however long the
+lists are.  OpenSSL knows no lists: it would verify all of a list in each handshake.
 
 A CA that has no list is trusted as if there were no lists at all.  A list whose time is over
 still holds: what was revoked stays so, and the log says that a newer one is needed.
@@ -8,40 +11,82 @@ still holds: what was revoked stays so, and the log says that a newer one is nee
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from OpenSSL.SSL import X509VerificationCodes as Codes
 
 from uotp.errors import ConfigurationError
 from uotp.tls.dates import Ending
+from uotp.tls.listchecks import (
+    PublishedAt,
+    flawOf,
+    isSignedBy,
+    issuerKeyOf,
+    maySignLists,
+    namesPlace,
+    publishedAt,
+    signerOf,
+)
+from uotp.tls.names import KnownChain, nameDigest
 from uotp.tls.pem import Authorities
+from uotp.tls.pins import publicKeyPin
 from uotp.tls.reasons import nameText, plainName
 
 Lists = Sequence[x509.CertificateRevocationList]
 
-OUT_OF_DATE = frozenset({Codes.ERR_CRL_HAS_EXPIRED, Codes.ERR_CRL_NOT_YET_VALID})
+MOST_TRIED = 64
+"""
+So many keys of CAs that came with a chain are tried on lists: a trusted CA may sign as many others as it likes.
+When there are more, those of them that have the name of a list let nobody in.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """
+    Holds what one list says.
+
+    @ivar begins: when it was made.
+    @ivar serials: the numbers of what was revoked.
+    @ivar places: see L{publishedAt}.
+    @ivar unverified: the list itself, where its CA is not in the file.
+    """
+
+    begins: datetime
+    serials: frozenset[int]
+    places: PublishedAt | None
+    unverified: x509.CertificateRevocationList | None
+
+    def tellsOf(self, certificate: x509.Certificate) -> bool:
+        """
+        @return: whether the certificate would be in this list if its CA had revoked it.
+        """
+        return self.places is None or namesPlace(certificate, self.places)
 
 
 @dataclass(frozen=True, slots=True)
 class Revocations:
     """
-    Knows which CAs have said what they have revoked.
+    Knows what CAs have revoked.  Names are L{nameDigest}s.
 
-    @ivar newest: the newest list of each CA.
     @ivar ends: each CA that has a list, and when the time of its newest one is over; L{None} when
         that does not say.
     @ivar files: where that list is.
-    @ivar serials: the numbers in the lists in which something was looked for.
+    @ivar verified: the lists of each name and L{publicKeyPin} of a CA in the file.
+    @ivar unverified: the lists of each name that no CA in the file has.
+    @ivar current: by name, the lists that have no successor.
+    @ivar tried: which of the unverified ones CAs have signed that came with a chain.
     """
 
     ends: dict[x509.Name, datetime | None]
-    newest: dict[bytes, x509.CertificateRevocationList]
     files: dict[x509.Name, str]
-    serials: dict[bytes, frozenset[int]] = field(default_factory=dict)
+    verified: dict[bytes, dict[bytes, list[Listed]]] = field(default_factory=dict)
+    unverified: dict[bytes, list[Listed]] = field(default_factory=dict)
+    current: dict[bytes, tuple[Listed, ...]] = field(default_factory=dict)
+    tried: dict[tuple[bytes, bytes], list[Listed]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, authorities: Authorities, file: str, more: Lists = (), moreFile: str = "") -> Revocations:
@@ -53,47 +98,95 @@ class Revocations:
         @return: whose lists are there.
         @raise ConfigurationError: for a list that could not be honoured.
         """
-        ends: dict[x509.Name, datetime | None] = {}
-        newest: dict[bytes, x509.CertificateRevocationList] = {}
-        files: dict[x509.Name, str] = {}
         found = [(each, "CA file", file) for each in authorities.lists]
         found += [(each, "revocation file", moreFile) for each in more]
+        if not found:
+            return NONE
+        issuers: dict[bytes, list[x509.Certificate]] = {}
+        for certificate in authorities.certificates:
+            issuers.setdefault(nameDigest(certificate.subject), []).append(certificate)
+        made, current = cls({}, {}), {}
         for each, what, where in sorted(found, key=lambda each: each[0].last_update_utc):
             try:
-                issuer, objection = nameText(each.issuer), _partOnly(each) or _forged(each, authorities)
+                issuer, objection, name = nameText(each.issuer), flawOf(each), nameDigest(each.issuer)
+                isKnown, signer = name in issuers, None
+                if objection is None and isKnown:
+                    signer, objection = signerOf(each, issuers[name])
+                places = publishedAt(each)
+                key = issuerKeyOf(each) if signer is None else publicKeyPin(signer)
             except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as problem:
                 message = f"the {what} {where} has a damaged revocation list"
                 raise ConfigurationError(message) from problem
             if objection is not None:
                 message = f"the revocation list of {issuer} in {where} {objection}"
                 raise ConfigurationError(message)
-            ends[each.issuer] = each.next_update_utc
-            newest[each.issuer.public_bytes()] = each
-            files[each.issuer] = where
-        return cls(ends, newest, files)
+            made.ends[each.issuer], made.files[each.issuer] = each.next_update_utc, where
+            serials = frozenset(entry.serial_number for entry in each)
+            listed = Listed(each.last_update_utc, serials, places, None if isKnown else each)
+            if isKnown:
+                lists = made.verified.setdefault(name, {}).setdefault(key, [])
+                lists[:] = [listed, *(older for older in lists if older.places != places)]
+            else:
+                made.unverified.setdefault(name, []).insert(0, listed)
+            current[name, key, places] = listed
+        for (name, _, _), listed in current.items():
+            made.current[name] = (*made.current.get(name, ()), listed)
+        return made
 
-    def excuses(self, error: int, certificate: x509.Certificate) -> bool:
+    def errorOf(
+        self, name: bytes, certificate: x509.Certificate, issuer: x509.Certificate | None, *, mayTry: bool
+    ) -> int:
         """
-        @param error: OpenSSL's number.
-        @param certificate: to what it objects.
-        @return: whether that says only that there is no list of a CA, or an old one.
-        """
-        if error in OUT_OF_DATE:
-            return True
-        return error == Codes.ERR_UNABLE_TO_GET_CRL and certificate.issuer not in self.ends
+        Look a certificate up, as OpenSSL would.
 
-    def revokes(self, issuer: bytes, serial: int) -> bool:
+        @param name: that of its issuer.
+        @param certificate: what OpenSSL has verified.
+        @param issuer: the CA that has signed it, which OpenSSL has verified before, as it has verified all above;
+            L{None} for one in the file of CAs that has an issuer, which is not in the chain then.
+        @param mayTry: whether lists may be verified by the issuer's key.  If not, only those count that were.
+        @return: OpenSSL's number for what speaks against the certificate; 0 for nothing.
         """
-        Look a certificate up.  The library goes through all of a list each time, for milliseconds when it is
-        long, and there may be thousands to look up.
+        if name not in self.current:
+            return 0
+        known = self.verified.get(name, {})
+        if issuer is None:
+            groups: Iterable[Sequence[Listed]] = known.values()
+        else:
+            key = publicKeyPin(issuer)
+            groups = (known.get(key) or self._signedBy(name, key, issuer, mayTry=mayTry),)
+        # A root names no place where it is listed, and no list has to tell of it.
+        isRoot = certificate is issuer
+        each = [[listed for listed in lists if isRoot or listed.tellsOf(certificate)] for lists in groups if lists]
+        if not each:
+            return int(Codes.ERR_CRL_SIGNATURE_FAILURE)
+        if any(lists and certificate.serial_number in lists[0].serials for lists in each):
+            return int(Codes.ERR_CERT_REVOKED)
+        return 0 if all(each) else int(Codes.ERR_DIFFERENT_CRL_SCOPE)
 
-        @return: whether the newest list of a CA has a certificate.
+    def _signedBy(self, name: bytes, key: bytes, issuer: x509.Certificate, *, mayTry: bool) -> list[Listed]:
         """
-        if issuer not in self.newest:
-            return False
-        if issuer not in self.serials:
-            self.serials[issuer] = frozenset(each.serial_number for each in self.newest[issuer])
-        return serial in self.serials[issuer]
+        @return: those lists that nobody in the file has signed, and this CA has, the newest first.
+        """
+        if name not in self.unverified or not maySignLists(issuer):
+            return []
+        if (name, key) not in self.tried:
+            if not mayTry or len(self.tried) >= MOST_TRIED:
+                return []
+            self.tried[name, key] = [
+                each
+                for each in self.unverified[name]
+                if each.unverified is not None and isSignedBy(each.unverified, issuer)
+            ]
+        return self.tried[name, key]
+
+    def revokes(self, chain: KnownChain) -> bool:
+        """
+        Look certificates up that were let in before.
+
+        @param chain: they, or some of them.
+        @return: whether the newest list of a CA has one of them.
+        """
+        return any(serial in listed.serials for name, serial in chain for listed in self.current.get(name, ()))
 
     def worse(self, before: Revocations, now: datetime) -> str | None:
         """
@@ -116,45 +209,9 @@ class Revocations:
                 yield Ending("crl", plainName(issuer), self.files[issuer], f"{reason}; get a newer one")
 
 
-NONE = Revocations({}, {}, {})
+NONE = Revocations({}, {})
 """Where no list was given."""
 
 
 def _isOver(ends: datetime | None, now: datetime) -> bool:
     return ends is not None and now > ends
-
-
-def _partOnly(revoked: x509.CertificateRevocationList) -> str | None:
-    """
-    @return: why a list does not tell of all that its CA has signed, or L{None} when it does.
-    """
-    for extension in revoked.extensions:
-        value = extension.value
-        if isinstance(value, x509.DeltaCRLIndicator):
-            return "is a delta list, which tells only what has changed: give the whole one"
-        if isinstance(value, x509.IssuingDistributionPoint) and (
-            value.only_contains_user_certs
-            or value.only_contains_ca_certs
-            or value.only_contains_attribute_certs
-            or value.only_some_reasons
-            or value.indirect_crl
-        ):
-            return "tells of a part of the certificates only: give a whole one"
-    return None
-
-
-def _forged(revoked: x509.CertificateRevocationList, authorities: Authorities) -> str | None:
-    """
-    @return: why a list is not its CA's, as far as the file has that CA.
-    """
-    issuers = [each for each in authorities.certificates if each.subject == revoked.issuer]
-    if issuers and not any(_isSignedBy(revoked, each) for each in issuers):
-        return "was not signed by that CA"
-    return None
-
-
-def _isSignedBy(revoked: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
-    try:
-        return revoked.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]  # else it raises
-    except (TypeError, ValueError, UnsupportedAlgorithm):
-        return False

@@ -15,24 +15,18 @@ from cryptography import x509
 from OpenSSL import SSL
 from OpenSSL.crypto import X509
 from OpenSSL.SSL import X509VerificationCodes
-from service_identity import CertificateError, VerificationError
-from service_identity.cryptography import (
-    extract_patterns,
-    verify_certificate_hostname,
-    verify_certificate_ip_address,
-)
-from service_identity.hazmat import DNSPattern
 
 from uotp.errors import Refusal
-from uotp.net import Host, dnsName
-from uotp.telemetry import spelled
 from uotp.tls.alerts import errorKind, errorWords
 from uotp.tls.clients import ClientList
 from uotp.tls.contexts import SYSTEM, Trusted
 from uotp.tls.dates import utcNow
+from uotp.tls.judging import JudgedChain
+from uotp.tls.names import KnownChain
+from uotp.tls.peernames import PeerName
 from uotp.tls.pem import quietly
 from uotp.tls.pins import publicKeyPin
-from uotp.tls.reasons import alternativeNames, certificateName, plainText, verificationKind, verificationWords
+from uotp.tls.reasons import certificateName, plainText, verificationKind, verificationWords
 from uotp.tls.records import RecordConnection
 
 
@@ -46,66 +40,6 @@ class Objection(NamedTuple):
 
     words: str
     kind: Refusal = Refusal.CERTIFICATE
-
-
-@dataclass(frozen=True, slots=True)
-class PeerName:
-    """
-    Holds the name or address that the peer's certificate must be for.
-
-    @ivar text: a host name in ASCII and lower case, or an IP address.
-    @ivar isAddress: whether it is an address.
-    """
-
-    text: str
-    isAddress: bool
-
-    @classmethod
-    def parse(cls, host: str) -> PeerName:
-        """
-        Read what a user typed.
-
-        @param host: a host name in any script, or an IP address; a final dot
-            and the zone of an IPv6 address are no part of the name.
-        @return: the name as certificates have it.
-        @raise ValueError: in words, when it is neither.
-        """
-        bare = Host.parse(host).withoutZone.asOneAddress
-        return cls(bare.text, isAddress=True) if bare.address is not None else cls(dnsName(host), isAddress=False)
-
-    def mismatch(self, certificate: x509.Certificate) -> str | None:
-        """
-        Compare this name with those that a certificate is for.
-
-        @param certificate: the peer's own certificate.
-        @return: why it is not for this name, or L{None} if it is.
-        """
-        verify = verify_certificate_ip_address if self.isAddress else verify_certificate_hostname
-        try:
-            if not self._isCoveredByStar(certificate):
-                verify(certificate, self.text)
-        except (VerificationError, CertificateError) as problem:
-            names = alternativeNames(certificate)
-            words = f"wrong name: expected {self.text}, certificate has {names or 'no names'}"
-            if not names:
-                return f"{words}; a common name does not count, it has to be a subjectAltName"
-            if isinstance(problem, CertificateError):
-                words += f" ({plainText(str(problem))})"
-            return f"{words}; if one of them is the server, say so by {spelled('serverName')}"
-        return None
-
-    def _isCoveredByStar(self, certificate: x509.Certificate) -> bool:
-        """
-        @return: whether an international name is one of C{*.example.com}.  A star that stands
-            for the whole label covers it (RFC 9525, 6.3), which service-identity denies.
-        @raise CertificateError: for a certificate with a name that none may have.
-        """
-        first, _, rest = self.text.partition(".")
-        if self.isAddress or not first.startswith("xn--"):
-            return False
-        covering = b"*." + rest.encode("ascii")
-        found = extract_patterns(certificate)
-        return any(isinstance(each, DNSPattern) and each.pattern == covering for each in found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +87,7 @@ class VerifyingConnection(RecordConnection):
     """
     Checks within its handshake what is required of its peer, and remembers why it refused.
 
-    @param context: one whose verify callback is L{verifyPeer}.
+    @param context: one that was given to L{uotp.tls.verifying.verifyPeers}.
     @param requirements: what is required; L{None} lets any peer in, which is a client then.
     @param socket: what to speak through; L{None} for memory.
     @param trusted: whom OpenSSL has been told to trust.
@@ -178,7 +112,8 @@ class VerifyingConnection(RecordConnection):
         self._verified = False
         self._peerPin: bytes | None = None
         self._peerName: str | None = None
-        self._peerCertificate: tuple[bytes, int] | None = None
+        self._judged = JudgedChain(trusted.revocations)
+        self._alertError = 0
 
     def do_handshake(self) -> None:
         """
@@ -202,11 +137,12 @@ class VerifyingConnection(RecordConnection):
             Otherwise whoever begins a handshake, and waits for a reload, would get in by the old files.
         """
         newest = self._trusted if self._newest is None else self._newest()
-        if newest is self._trusted or self._requirements is None or self._peerCertificate is None:
+        chain = self._judged.chain
+        if newest is self._trusted or self._requirements is None or not chain:
             return None
-        if self._requirements.chain and newest.revocations.revokes(*self._peerCertificate):
+        if self._requirements.chain and newest.revocations.revokes(chain):
             return Objection("certificate was revoked during the handshake; it has to be replaced", Refusal.REVOKED)
-        if self._peerCertificate[0] in self._trusted.subjects - newest.subjects:
+        if chain[0][0] in self._trusted.subjects - newest.subjects:
             return Objection("the CA of the certificate was taken out of the CA file", Refusal.UNKNOWN_ISSUER)
         if newest.clients is not None and self._peerPin not in newest.clients.names:
             return Objection("public key was taken out of the list of clients", Refusal.NOT_LISTED)
@@ -228,17 +164,18 @@ class VerifyingConnection(RecordConnection):
         """
         try:
             examined = quietly(certificate.to_cryptography)
+            error, ok = self._afterLists(examined, error, depth, ok=ok)
             if depth == 0 and self._requirements is not None and self._requirements.peer == "client":
                 self._peerName = certificateName(examined)
             objection = self._objection(examined, error, depth, ok=ok)
             if objection is None and ok and depth == 0:
                 self._peerPin = self._pinOf(examined)
-                self._peerCertificate = examined.issuer.public_bytes(), examined.serial_number
                 self._peerName = self._listedName() or self._peerName
         except Exception as problem:  # noqa: BLE001 - whatever it is, a check that fails to run must refuse
             objection = Objection(f"certificate could not be examined ({plainText(repr(problem))})")
         if objection is not None:
             self._refuse(*objection)
+            self._alertError = error
             return False
         if ok and depth == 0:
             self._verified = True
@@ -258,12 +195,20 @@ class VerifyingConnection(RecordConnection):
         """
         return self._peerName
 
-    def peerCertificate(self) -> tuple[bytes, int] | None:
+    def peerChain(self) -> KnownChain:
         """
-        @return: the issuer of the peer's certificate and its serial number, or L{None} when it was not
-            examined.
+        @return: the peer's certificate and those above it, by which their CAs may revoke them; nothing before
+            all were examined.
         """
-        return self._peerCertificate
+        return self._judged.chain
+
+    @property
+    def alertError(self) -> int:
+        """
+        OpenSSL's number for what was wrong with the certificate that was examined last, by which it tells the
+        peer; 0 where it has none for that.
+        """
+        return self._alertError
 
     def refusalWords(self, error: BaseException | None = None) -> str | None:
         """
@@ -289,6 +234,16 @@ class VerifyingConnection(RecordConnection):
     def _peer(self) -> str:
         return "client" if self._requirements is None else self._requirements.peer
 
+    def _afterLists(self, certificate: x509.Certificate, error: int, depth: int, *, ok: bool) -> tuple[int, bool]:
+        """
+        @return: OpenSSL's number and its verdict, as if it had looked the certificate up in the lists, too.
+        """
+        if not ok:
+            self._judged.doubt(error)
+            return error, ok
+        found = self._judged.errorOf(certificate, depth)
+        return (error, ok) if found == X509VerificationCodes.OK else (found, False)
+
     def _objection(self, certificate: x509.Certificate, error: int, depth: int, *, ok: bool) -> Objection | None:
         requirements = self._requirements
         if requirements is None:
@@ -296,8 +251,6 @@ class VerifyingConnection(RecordConnection):
         if not ok:
             # Where only a pin is required, OpenSSL's objections do not count, but for the one
             # that bounds its work.  It calls for the peer's own certificate once more, without one.
-            if self._trusted.revocations.excuses(error, certificate):
-                return None
             if not requirements.chain and error != X509VerificationCodes.ERR_CERT_CHAIN_TOO_LONG:
                 return None
             words = verificationWords(error, depth, certificate, requirements.peer, utcNow())
@@ -321,17 +274,3 @@ class VerifyingConnection(RecordConnection):
         self._verified = False
         if self.refusal is None:
             self.refusal, self._kind = words, kind
-
-
-def verifyPeer(connection: SSL.Connection, certificate: X509, error: int, depth: int, ok: int) -> bool:
-    """
-    Judge a certificate.  This is the verify callback of every context.
-
-    @param connection: a L{VerifyingConnection}; on any other the peer is refused.
-    @param certificate: see L{VerifyingConnection.examine}, as for the rest.
-    @param error: OpenSSL's number.
-    @param depth: the place in the chain.
-    @param ok: 1 when OpenSSL has no objection.
-    @return: whether to go on.
-    """
-    return isinstance(connection, VerifyingConnection) and connection.examine(certificate, error, depth, ok=ok == 1)

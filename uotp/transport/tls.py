@@ -14,7 +14,7 @@ from OpenSSL import SSL
 from twisted.internet import main
 from twisted.python.failure import Failure
 
-from uotp.boundaries import Security, Stream, StreamFacts
+from uotp.boundaries import Chain, Security, Stream, StreamFacts
 from uotp.errors import Refusal
 from uotp.transport.phases import StreamEvent, StreamPhase
 from uotp.transport.tcp import OPEN, READ_BYTES, TcpStream, cleaned
@@ -92,9 +92,9 @@ class TlsConnection(Protocol):
         @return: what the log calls the certificate of a client, or L{None} without one.
         """
 
-    def peerCertificate(self) -> tuple[bytes, int] | None:
+    def peerChain(self) -> Chain:
         """
-        @return: issuer and serial number of the peer's certificate, or L{None} without one.
+        @return: the peer's certificate and those above it; nothing without one.
         """
 
     def refusalWords(self, error: BaseException | None, /) -> str | None:
@@ -178,8 +178,8 @@ class TlsStream(TcpStream):
         except SSL.Error as error:
             return self._refuse(error)
         else:
-            protocol, certificate = self.tls.get_alpn_proto_negotiated() or None, self.tls.peerCertificate()
-            self._security = Security(protocol, self.tls.peerPin(), peerCertificate=certificate)
+            protocol, chain = self.tls.get_alpn_proto_negotiated() or None, self.tls.peerChain()
+            self._security = Security(protocol, self.tls.peerPin(), peerChain=chain)
             self.startReading()
             self.stopWriting()
             self._secured()

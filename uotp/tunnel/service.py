@@ -412,7 +412,7 @@ class TunnelService(Service):
         if self._credentials is None:
             return None
         known = security or Security()
-        return self._credentials.objection(known.peerKey, known.peerCertificate, token)
+        return self._credentials.objection(known.peerKey, known.peerChain, token)
 
 
 def shortStatus(sessions: int, tunnels: int, *more: str) -> str:

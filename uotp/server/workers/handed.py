@@ -27,7 +27,6 @@ def handOver(
     @return: the message that hands a connection over.
     """
     security = tunnel.security or Security()
-    issuer, serial = security.peerCertificate or (None, 0)
     return HandOver(
         connection=question.connection,
         worker=worker,
@@ -39,8 +38,7 @@ def handOver(
         protocol=security.protocol,
         peerKey=security.peerKey,
         peerName=security.peerName,
-        issuer=issuer,
-        serial=f"{serial:x}",
+        chain=tuple((issuer, f"{serial:x}") for issuer, serial in security.peerChain),
     )
 
 
@@ -131,8 +129,8 @@ def securityOf(facts: TakeOver) -> Security | None:
     """
     if facts.tls is None:
         return None
-    certificate = None if facts.issuer is None else (facts.issuer, int(facts.serial, 16))
-    return Security(facts.protocol, facts.peerKey, None, facts.peerName, certificate)
+    chain = tuple((issuer, int(serial, 16)) for issuer, serial in facts.chain)
+    return Security(facts.protocol, facts.peerKey, None, facts.peerName, chain)
 
 
 # It fits its seam.

@@ -17,6 +17,16 @@ MOST_OWNER_LENGTH = 128
 """So long what identifies an owner may be: the SHA-256 of a key, or an address with its zone."""
 
 
+MOST_CERTIFICATES = 12
+"""So many certificates a chain may have: L{uotp.tls.contexts.MAX_ISSUERS}, and one at either end."""
+
+MOST_NUMBER_DIGITS = 1 << 17
+"""
+So many hexadecimal digits a serial number may have.  RFC 5280 allows 40.  Longer ones are refused nowhere else, and
+no more than this fit into a handshake (L{uotp.tls.records.MAX_HANDSHAKE_BYTES}).
+"""
+
+
 def requireIdentity(sessionId: bytes, key: bytes | None, owner: bytes | str) -> None:
     """
     The parent keeps these for as long as a session lives, so they have a bound.
@@ -168,8 +178,8 @@ class ConnectionFacts:
     @ivar protocol: what both ends have agreed on by ALPN.
     @ivar peerKey: what identifies the client's certificate.
     @ivar peerName: what the log calls it.
-    @ivar issuer: who has issued it.
-    @ivar serial: its serial number, hexadecimal.
+    @ivar chain: that and those above it, by which they may be revoked, see L{uotp.boundaries.Chain}; each serial
+        number is hexadecimal.
     """
 
     host: str
@@ -180,19 +190,25 @@ class ConnectionFacts:
     protocol: bytes | None
     peerKey: bytes | None
     peerName: str | None
-    issuer: bytes | None
-    serial: str
+    chain: tuple[tuple[bytes, str], ...]
 
     def __post_init__(self) -> None:
         """
         Refuse what no worker hands over.
 
-        @raise ValueError: for a host that is too long, or a serial number that is none.
+        @raise ValueError: for a host, a chain or a name in it that is too long, or a serial number that is none.
         """
         if len(self.host) > MOST_OWNER_LENGTH:
             reason = "no address is so long"
             raise ValueError(reason)
-        int(self.serial, 16)
+        if len(self.chain) > MOST_CERTIFICATES:
+            reason = "no chain is so long"
+            raise ValueError(reason)
+        for issuer, serial in self.chain:
+            if len(issuer) > MOST_OWNER_LENGTH or len(serial) > MOST_NUMBER_DIGITS:
+                reason = "no certificate has such an issuer, or such a number"
+                raise ValueError(reason)
+            int(serial, 16)
 
 
 @dataclass(frozen=True, slots=True)
