@@ -7,11 +7,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from uotp.errors import ConfigurationError
+from uotp.process import Aside
 from uotp.tunnel.filewatch import LOOKS_UNTIL_AGAIN, LOOKS_UNTIL_ANYWAY, FileWatch
 
 
@@ -40,15 +42,15 @@ class ChangingFiles:
         """
         return self.there
 
-    def read(self) -> Deferred[bool] | bool:
+    def read(self) -> Deferred[bool]:
         """
         Use it.
         """
         self.stampRead = self.there
         self.reads.append(self.there)
         if self.trouble is not None:
-            raise ConfigurationError(self.trouble)
-        return self.isNew if self.later is None else self.later
+            return fail(ConfigurationError(self.trouble))
+        return succeed(self.isNew) if self.later is None else self.later
 
 
 class FileWatchTests(SynchronousTestCase):
@@ -61,7 +63,7 @@ class FileWatchTests(SynchronousTestCase):
         self.tried: list[str] = []
         credentials: Any = self.files
         self.uncounted = 0
-        self.watch = FileWatch(credentials, self.files.read, self.noteTried)
+        self.watch = FileWatch(credentials, self.files.read, self.noteTried, Aside(Clock()))
         capture = capturedLogs()
         self.events: Sequence[dict[str, Any]] = capture.__enter__()
         self.addCleanup(capture.__exit__, None, None, None)

@@ -17,6 +17,7 @@ from tests.doubles.udpsockets import FakeUdpSocket
 from tests.doubles.workers import MemoryLauncher, MemoryProcess
 from uotp.errors import ConfigurationError, PeerError, StartError
 from uotp.net import SocketGroup
+from uotp.process import GiveWay, noPause
 from uotp.telemetry import Drop, Drops, Spelling
 from uotp.workers.descriptors import Descriptors
 from uotp.workers.groups import MISSING_SECONDS, ListenOn, SocketMissing
@@ -89,10 +90,10 @@ class FakeFiles:
         self.adopted: list[object] = []
         self.trouble: str | None = None
 
-    def prepare(self) -> Any:
+    def prepare(self, contents: None = None, pause: GiveWay = noPause) -> Any:
         if self.trouble is not None:
             raise ConfigurationError(self.trouble)
-        return SimpleNamespace(contents=FILES)
+        return SimpleNamespace(contents=FILES, isInUse=False)
 
     def adopt(self, prepared: Any) -> None:
         self.adopted.append(prepared.contents)

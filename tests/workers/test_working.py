@@ -15,6 +15,7 @@ from tests.doubles.channels import Note, RecordingChannel
 from tests.doubles.contracts import TimerTestCase
 from tests.doubles.reactors import MemoryReactor
 from uotp.errors import ConfigurationError, PeerError, StartError
+from uotp.process import GiveWay, noPause
 from uotp.workers.controls import StopWorker, WorkerReady
 from uotp.workers.descriptors import Descriptors, DescriptorsLost
 from uotp.workers.groups import ListenOn, SocketMissing
@@ -77,7 +78,7 @@ class ScriptedService:
         self.journal.append(("stop",))
         return self.stopped
 
-    def prepare(self, contents: Mapping[str, bytes] | None = None) -> Any:
+    def prepare(self, contents: Mapping[str, bytes] | None = None, pause: GiveWay = noPause) -> Any:
         if self.trouble is not None:
             raise self.trouble
         return contents

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from OpenSSL import SSL, crypto
 
 from uotp.errors import ConfigurationError
+from uotp.process import GiveWay, noPause
 from uotp.tls.clients import ClientList
 from uotp.tls.files import DISK, CredentialFiles
 from uotp.tls.pem import Identity, readAuthorities, readRevocationLists
@@ -118,7 +119,13 @@ SYSTEM = Trusted("", (), NONE)
 
 
 def trust(
-    context: SSL.Context, cafile: str, *, announce: bool, files: CredentialFiles = DISK, crl: str | None = None
+    context: SSL.Context,
+    cafile: str,
+    *,
+    announce: bool,
+    files: CredentialFiles = DISK,
+    crl: str | None = None,
+    pause: GiveWay = noPause,
 ) -> Trusted:
     """
     Let a context trust what these CAs have signed, and have not revoked.  Each of them is enough
@@ -130,15 +137,19 @@ def trust(
         certificate.
     @param files: where the files are.
     @param crl: another file with revocation lists.
+    @param pause: called between the parts.
     @return: what they hold.
     @raise ConfigurationError: when one of them is unusable.
     """
     store = context.get_cert_store()
     authorities = readAuthorities(cafile, "CA file", files)
+    pause()
     more = () if crl is None else readRevocationLists(crl, files)
+    pause()
     revocations = Revocations.of(authorities, cafile, more, crl or "")
     try:
         for authority in authorities.certificates:
+            pause()
             if announce:
                 context.add_client_ca(authority)
             if store is not None:
@@ -148,6 +159,7 @@ def trust(
             if revocations.newest:
                 flags |= crypto.X509StoreFlags.CRL_CHECK | crypto.X509StoreFlags.CRL_CHECK_ALL
             for each in (*authorities.lists, *more):
+                pause()
                 store.add_crl(each)
             store.set_flags(flags)
     except (SSL.Error, crypto.Error) as problem:

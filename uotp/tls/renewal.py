@@ -17,6 +17,7 @@ from cryptography import x509
 from OpenSSL import SSL
 
 from uotp.errors import ConfigurationError, PeerError, Refusal
+from uotp.process import GiveWay, noPause
 from uotp.telemetry import Logger
 from uotp.tls import contexts
 from uotp.tls.dates import outOfDate
@@ -75,6 +76,7 @@ class Prepared:
     @ivar exposed: what everybody may read of what is secret, and its file.
     @ivar endings: what is out of date or soon will be, and when, in words.
     @ivar isInUse: whether it says the same as what is in use.
+    @ivar fingerprint: the L{fingerprintOf} what was read.
     """
 
     contents: Contents
@@ -83,6 +85,7 @@ class Prepared:
     exposed: tuple[tuple[str, str], ...]
     endings: tuple[tuple[str, str], ...]
     isInUse: bool
+    fingerprint: bytes
 
 
 class RenewableCredentials:
@@ -92,6 +95,7 @@ class RenewableCredentials:
 
     _log = Logger()
     _paths: tuple[str, ...] = ()
+    _readsMore = False  # whether there is something to read besides the files, which says nothing of its changes
     _endsWithCa = False  # whether a peer may not go on when its CA is taken out of the file
 
     def __init__(self, files: CredentialFiles, now: Callable[[], datetime], *, keepsContents: bool) -> None:
@@ -110,7 +114,7 @@ class RenewableCredentials:
         self._seen: object = None
         self.adopt(self.prepare())
 
-    def _load(self, files: CredentialFiles) -> Loaded:
+    def _load(self, files: CredentialFiles, pause: GiveWay) -> Loaded:
         raise NotImplementedError
 
     def reload(self) -> None:
@@ -121,11 +125,13 @@ class RenewableCredentials:
         """
         self.adopt(self.prepare())
 
-    def prepare(self, contents: Mapping[str, bytes] | None = None) -> Prepared:
+    def prepare(self, contents: Mapping[str, bytes] | None = None, pause: GiveWay = noPause) -> Prepared:
         """
-        Read the files again, and check what they say, but do not use it yet.
+        Read the files again, and check what they say, but do not use it yet.  Where all hold what they held, nothing
+        is parsed again.  Another thread may do this, one at a time.
 
         @param contents: what they hold, where another process has read them.
+        @param pause: called again and again meanwhile.
         @return: what L{adopt} takes.
         @raise ConfigurationError: when they have become unusable, or hold a certificate that
             is out of date while the one in use is not.
@@ -133,12 +139,12 @@ class RenewableCredentials:
         files = self._files if contents is None else CopiedFiles(contents)
         self._seen = self.stamp()
         reading = FilesReadOnce(files, isReadAgain=self._fingerprint != b"")
-        loaded = self._load(reading)
-        if loaded.ours is not None:
-            self._refuseWorse(*loaded.ours)
-        worse = loaded.trusted.revocations.worse(self._trusted.revocations, self._now())
-        if worse is not None:
-            raise ConfigurationError(worse)
+        loaded = self._unchanged(reading)
+        if loaded is None:
+            loaded = self._load(reading, pause)
+            self._requireNoWorse(loaded)
+            if self._fingerprint:  # peers were let in before, and are looked up in the lists
+                loaded.trusted.revocations.index(pause)
         secrets = []
         if loaded.shown is not None:
             secrets.append(("private key", loaded.shown.keyFile))
@@ -146,9 +152,9 @@ class RenewableCredentials:
             secrets.append(("token", loaded.tokens.file))
         exposed = tuple((what, files.onDisk(file)) for what, file in secrets if files.isOpenToAll(file))
         found = tuple(endings(loaded.ours, loaded.trusted, self._now()))
-        isInUse = fingerprintOf(reading.contents) == self._fingerprint
+        fingerprint = fingerprintOf(reading.contents)
         self._paths, self._seen = tuple(reading.contents), tuple(reading.stamps.values())
-        return Prepared(reading.contents, files, loaded, exposed, found, isInUse)
+        return Prepared(reading.contents, files, loaded, exposed, found, fingerprint == self._fingerprint, fingerprint)
 
     def stamp(self) -> tuple[object, ...] | None:
         """
@@ -171,15 +177,35 @@ class RenewableCredentials:
         """
         self._files = prepared.files
         self._contents = prepared.contents if self._keepsContents else Contents()
-        loaded = prepared.loaded
+        loaded = self._loaded = prepared.loaded
         self._onceTrusted |= self._trusted.subjects
         self._context, self._ours, self._trusted = loaded.context, loaded.ours, loaded.trusted
         self._tokens = loaded.tokens
-        self._fingerprint = fingerprintOf(prepared.contents)
+        self._fingerprint = prepared.fingerprint
         for what, file in prepared.exposed:
             words = "the {what} in {file} may be read by every user who can reach the file: chmod 600 {quoted}"
             self._log.warn(words, what=what, file=file, quoted=quote(file))
         self._warn(prepared.endings)
+
+    def _unchanged(self, reading: FilesReadOnce) -> Loaded | None:
+        """
+        @return: what is in use, if all files that have led to it hold the same; L{None} when that is to be found out.
+        """
+        if not self._fingerprint or self._readsMore:
+            return None
+        try:
+            for path in self._paths:
+                reading.read(path)
+        except (OSError, ValueError):
+            return None  # who parses it says why
+        return self._loaded if fingerprintOf(reading.contents) == self._fingerprint else None
+
+    def _requireNoWorse(self, loaded: Loaded) -> None:
+        if loaded.ours is not None:
+            self._refuseWorse(*loaded.ours)
+        worse = loaded.trusted.revocations.worse(self._trusted.revocations, self._now())
+        if worse is not None:
+            raise ConfigurationError(worse)
 
     def _refuseWorse(self, file: str, certificate: x509.Certificate) -> None:
         """

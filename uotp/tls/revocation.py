@@ -17,6 +17,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from OpenSSL.SSL import X509VerificationCodes as Codes
 
 from uotp.errors import ConfigurationError
+from uotp.process import GiveWay
 from uotp.tls.pem import Authorities
 from uotp.tls.reasons import nameText
 
@@ -93,6 +94,19 @@ class Revocations:
         if issuer not in self.serials:
             self.serials[issuer] = frozenset(each.serial_number for each in self.newest[issuer])
         return serial in self.serials[issuer]
+
+    def index(self, pause: GiveWay) -> None:
+        """
+        Find all numbers now that L{revokes} may be asked for.
+
+        @param pause: called for each.
+        """
+        for issuer, revoked in self.newest.items():
+            found = set()
+            for each in revoked:
+                pause()
+                found.add(each.serial_number)
+            self.serials[issuer] = frozenset(found)
 
     def worse(self, before: Revocations, now: datetime) -> str | None:
         """
