@@ -5,24 +5,32 @@ Threads that run when the test says so, one after the other, and a reactor that 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-from twisted.internet.interfaces import IReactorFromThreads
+from twisted.internet.interfaces import IDelayedCall, IReactorFromThreads
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
 
 @implementer(IReactorFromThreads)
-class ThreadedClock(Clock):
+class WithThreads:
     """
-    Makes in its next turn the calls that threads have left.
+    Lets a clock know threads: what they leave is called in its next turn.
     """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def callLater(self, delay: float, callable: Callable[..., object], *args: object, **kwargs: object) -> IDelayedCall:  # noqa: A002
+        """
+        See C{IReactorTime}.
+        """
+        return self._clock.callLater(delay, callable, *args, **kwargs)
 
     def callFromThread(self, callable: Callable[..., object], *args: object, **kwargs: object) -> None:  # noqa: A002
         """
         See C{IReactorFromThreads}.
         """
-        self.callLater(0, callable, *args, **kwargs)
+        self._clock.callLater(0, callable, *args, **kwargs)
 
 
 class HeldThreads:

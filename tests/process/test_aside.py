@@ -14,7 +14,7 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.reactors import ThreadReactor
-from tests.doubles.threads import HeldThreads, ThreadedClock
+from tests.doubles.threads import HeldThreads, WithThreads
 from uotp.errors import ConfigurationError
 from uotp.process.aside import BREAK_SECONDS, COMPUTE_SECONDS, SLOW_SECONDS, Aside, Breaks, StoppedError, startThread
 from uotp.process.readings import Readings
@@ -26,8 +26,8 @@ class AsideTests(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.clock, self.threads = ThreadedClock(), HeldThreads()
-        self.aside = Aside(self.clock, self.threads.start)
+        self.clock, self.threads = Clock(), HeldThreads()
+        self.aside = Aside(WithThreads(self.clock), self.threads.start)
         capture = capturedLogs()
         self.events: Sequence[dict[str, Any]] = capture.__enter__()
         self.addCleanup(capture.__exit__, None, None, None)
@@ -101,13 +101,13 @@ class AsideTests(SynchronousTestCase):
         """
         clock = Clock()
         slept: list[float] = []
-        giveWay = Breaks(clock.seconds, slept.append)
+        pause = Breaks(clock.seconds, slept.append)
         for _ in range(10):
-            giveWay()
+            pause()
         self.assertEqual(slept, [])
         clock.advance(COMPUTE_SECONDS)
         for _ in range(10):
-            giveWay()
+            pause()
         self.assertEqual(slept, [BREAK_SECONDS])
 
 

@@ -12,9 +12,10 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.doubles.threads import HeldThreads, WithThreads
 from uotp.errors import ConfigurationError
 from uotp.process import Aside
-from uotp.tunnel.filewatch import LOOKS_UNTIL_AGAIN, LOOKS_UNTIL_ANYWAY, FileWatch
+from uotp.tunnel.filewatch import FILES_LOOK_SECONDS, LOOKS_UNTIL_AGAIN, LOOKS_UNTIL_ANYWAY, FileWatch
 
 
 class ChangingFiles:
@@ -184,6 +185,47 @@ class FileWatchTests(SynchronousTestCase):
         ((level, text),) = self.said()
         self.assertEqual(level, LogLevel.info)
         self.assertIn("cannot be seen from here", text)
+
+    def test_aLookThatHangsIsTheOnlyOne(self) -> None:
+        """
+        A network file system hangs.  The program goes on, and what has changed is taken up when it is back.
+        """
+        clock, threads = Clock(), HeldThreads()
+        credentials: Any = self.files
+        watch = FileWatch(credentials, self.files.read, self.noteTried, Aside(WithThreads(clock), threads.start))
+        for _ in range(20):
+            watch.look()
+            clock.advance(FILES_LOOK_SECONDS)
+        self.assertEqual(len(threads.waiting), 1)
+        ((level, text),) = self.said()
+        self.assertEqual(level, LogLevel.warn)
+        self.assertIn("a file system hangs", text)
+        self.files.there = 1
+        for _ in range(2):
+            threads.run()
+            clock.advance(FILES_LOOK_SECONDS)
+            watch.look()
+        threads.run()
+        clock.advance(0)
+        self.assertEqual((self.files.reads, self.tried), ([1], [""]))
+
+    def test_noThreadForALookIsNoTrouble(self) -> None:
+        """
+        The next look has one.
+        """
+        clock, threads = Clock(), HeldThreads()
+        credentials: Any = self.files
+        watch = FileWatch(credentials, self.files.read, self.noteTried, Aside(WithThreads(clock), threads.start))
+        threads.hasRoom = False
+        self.files.there = 1
+        watch.look()
+        clock.advance(0)
+        threads.hasRoom = True
+        for _ in range(2):
+            watch.look()
+            threads.run()
+            clock.advance(0)
+        self.assertEqual((self.files.reads, self.said()[1:]), ([1], []))
 
     def test_workersMayTakeTheirTime(self) -> None:
         self.files.later = Deferred()

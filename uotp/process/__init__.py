@@ -5,7 +5,7 @@ machines, and whose turn it is.  Nothing here knows what they are used for.
 
 from __future__ import annotations
 
-from uotp.process.aside import Aside, GiveWay, StoppedError, noPause
+from uotp.process.aside import Aside, Pausing, StoppedError, noPause
 from uotp.process.clock import SleepClocks, SleepDetector, sleepClocks, useMonotonicClock
 from uotp.process.descriptorlimit import descriptorLimit, raiseDescriptorLimit
 from uotp.process.freed import FreedMemory, trimOfMalloc
@@ -30,9 +30,9 @@ __all__ = [
     "Aside",
     "FreedMemory",
     "GarbageCollection",
-    "GiveWay",
     "Lateness",
     "Memory",
+    "Pausing",
     "PeriodicCalls",
     "Readings",
     "Round",

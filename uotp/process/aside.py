@@ -19,7 +19,7 @@ from uotp.telemetry import Logger
 
 Result = TypeVar("Result")
 
-GiveWay = Callable[[], None]
+Pausing = Callable[[], None]
 """Called often by work that computes: it lets the thread of the reactor go on now and then."""
 
 SLOW_SECONDS = 10.0
@@ -56,7 +56,7 @@ class Breaks:
 
     def __call__(self) -> None:
         """
-        GiveWay if it is time to.
+        Pausing if it is time to.
         """
         if self._now() >= self._end:
             self._sleep(BREAK_SECONDS)
@@ -93,7 +93,7 @@ class Aside:
         self._hasThreads = IReactorFromThreads.providedBy(reactor)
         self._slow: dict[Deferred[Any], IDelayedCall] = {}  # by what waits for the work
 
-    def run(self, work: Callable[[GiveWay], Result], what: str) -> Deferred[Result]:
+    def run(self, work: Callable[[Pausing], Result], what: str) -> Deferred[Result]:
         """
         Do some work.
 

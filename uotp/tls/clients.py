@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from io import BytesIO
 
 from uotp.errors import ConfigurationError
-from uotp.process import GiveWay, noPause
+from uotp.process import Pausing, noPause
 from uotp.tls.files import CredentialFiles
 from uotp.tls.pem import readFile
 from uotp.tls.pins import PIN_BYTES, parsePin
@@ -53,7 +53,7 @@ class ClientList:
     names: Mapping[bytes, str]
 
 
-def readClients(path: str, files: CredentialFiles, pause: GiveWay = noPause) -> ClientList:
+def readClients(path: str, files: CredentialFiles, pause: Pausing = noPause) -> ClientList:
     """
     @param files: where the list is.
     @param pause: called for each line.

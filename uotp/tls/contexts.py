@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from OpenSSL import SSL, crypto
 
 from uotp.errors import ConfigurationError
-from uotp.process import GiveWay, noPause
+from uotp.process import Pausing, noPause
 from uotp.tls.clients import ClientList
 from uotp.tls.files import DISK, CredentialFiles
 from uotp.tls.pem import Identity, readAuthorities, readRevocationLists
@@ -125,7 +125,7 @@ def trust(
     announce: bool,
     files: CredentialFiles = DISK,
     crl: str | None = None,
-    pause: GiveWay = noPause,
+    pause: Pausing = noPause,
 ) -> Trusted:
     """
     Let a context trust what these CAs have signed, and have not revoked.  Each of them is enough

@@ -16,7 +16,7 @@ from typing import Any
 from OpenSSL import SSL
 
 from uotp.errors import ConfigurationError
-from uotp.process import GiveWay
+from uotp.process import Pausing
 from uotp.telemetry import spelled
 from uotp.tls import contexts
 from uotp.tls.clients import readClients
@@ -133,7 +133,7 @@ class ServerCredentials(RenewableCredentials):
         self._requirements: Requirements | None = None
         super().__init__(files, now, keepsContents=keepsContents)
 
-    def _load(self, files: CredentialFiles, pause: GiveWay) -> Loaded:
+    def _load(self, files: CredentialFiles, pause: Pausing) -> Loaded:
         choices = self._choices
         tokens = None if self._tokenFile is None else readTokens(self._tokenFile, files)
         if choices is None:
@@ -230,7 +230,7 @@ class ClientCredentials(RenewableCredentials):
         self._wire = wire
         super().__init__(files, now, keepsContents=keepsContents)
 
-    def _load(self, files: CredentialFiles, pause: GiveWay) -> Loaded:
+    def _load(self, files: CredentialFiles, pause: Pausing) -> Loaded:
         choices = self._choices
         context = contexts.newContext(SSL.TLS_CLIENT_METHOD)
         contexts.offer(context, offered(self._wire))

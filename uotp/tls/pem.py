@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from shlex import quote
+from threading import Lock
 from typing import TypeVar
 
 from cryptography import x509
@@ -30,6 +31,8 @@ _BEGIN = re.compile(rb"-----BEGIN (?:X509 )?CERTIFICATE-----")
 _DER = b"\x30"
 _BEGIN_LIST = b"-----BEGIN X509 CRL-----"
 _END_LIST = b"-----END X509 CRL-----"
+
+_QUIET = Lock()
 
 Certificate = TypeVar("Certificate")
 
@@ -155,11 +158,12 @@ def readRevocationLists(path: str, files: CredentialFiles = DISK) -> tuple[x509.
 def quietly(read: Callable[[], Certificate]) -> Certificate:
     """
     Read a certificate, and pass over what the library warns of: whether somebody's serial
-    number is negative is nothing that the log of this program is for.
+    number is negative is nothing that the log of this program is for.  What is warned of is known to the whole process,
+    so one thread at a time changes it.
 
     @return: what was read.
     """
-    with warnings.catch_warnings():
+    with _QUIET, warnings.catch_warnings():
         warnings.simplefilter("ignore", CryptographyDeprecationWarning)
         return read()
 

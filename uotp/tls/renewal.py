@@ -17,7 +17,7 @@ from cryptography import x509
 from OpenSSL import SSL
 
 from uotp.errors import ConfigurationError, PeerError, Refusal
-from uotp.process import GiveWay, noPause
+from uotp.process import Pausing, noPause
 from uotp.telemetry import Logger
 from uotp.tls import contexts
 from uotp.tls.dates import outOfDate
@@ -114,7 +114,7 @@ class RenewableCredentials:
         self._seen: object = None
         self.adopt(self.prepare())
 
-    def _load(self, files: CredentialFiles, pause: GiveWay) -> Loaded:
+    def _load(self, files: CredentialFiles, pause: Pausing) -> Loaded:
         raise NotImplementedError
 
     def reload(self) -> None:
@@ -125,7 +125,7 @@ class RenewableCredentials:
         """
         self.adopt(self.prepare())
 
-    def prepare(self, contents: Mapping[str, bytes] | None = None, pause: GiveWay = noPause) -> Prepared:
+    def prepare(self, contents: Mapping[str, bytes] | None = None, pause: Pausing = noPause) -> Prepared:
         """
         Read the files again, and check what they say, but do not use it yet.  Where all hold what they held, nothing
         is parsed again.  Another thread may do this, one at a time.

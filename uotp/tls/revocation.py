@@ -17,7 +17,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from OpenSSL.SSL import X509VerificationCodes as Codes
 
 from uotp.errors import ConfigurationError
-from uotp.process import GiveWay
+from uotp.process import Pausing
 from uotp.tls.pem import Authorities
 from uotp.tls.reasons import nameText
 
@@ -95,7 +95,7 @@ class Revocations:
             self.serials[issuer] = frozenset(each.serial_number for each in self.newest[issuer])
         return serial in self.serials[issuer]
 
-    def index(self, pause: GiveWay) -> None:
+    def index(self, pause: Pausing) -> None:
         """
         Find all numbers now that L{revokes} may be asked for.
 

@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from uotp.boundaries import Credentials, Security
 from uotp.errors import ConfigurationError, PeerError, StartError
 from uotp.net import GivenSockets, Host, Semantics, SharedResolver, checkCongestion
-from uotp.process import Aside, GiveWay, Lateness, Memory, PeriodicCalls, Readings, Turns, noPause
+from uotp.process import Aside, Lateness, Memory, Pausing, PeriodicCalls, Readings, Turns, noPause
 from uotp.telemetry import Drops, Logger, RateLimit, spelled
 from uotp.tunnel.filewatch import FILES_LOOK_SECONDS, FileWatch
 from uotp.tunnel.live import STALL_CHECK_SECONDS, LiveTunnels
@@ -380,7 +380,7 @@ class TunnelService(Service):
 
         return reading.addBoth(count)
 
-    def prepare(self, contents: Mapping[str, bytes] | None = None, pause: GiveWay = noPause) -> Any:
+    def prepare(self, contents: Mapping[str, bytes] | None = None, pause: Pausing = noPause) -> Any:
         """
         Read the certificate files again, and do not use them yet.
 

@@ -14,7 +14,7 @@ from twisted.logger import LogLevel
 
 from uotp.errors import PeerError, StartError
 from uotp.net import SocketGroup
-from uotp.process import Aside, GiveWay, Readings, noPause
+from uotp.process import Aside, Pausing, Readings, noPause
 from uotp.telemetry import Drops, LineBudget, Logger, Spelling, logCounted, publishLine
 from uotp.workers.descriptors import Descriptors
 from uotp.workers.groups import ListeningGroup, ListeningGroups, SocketMissing
@@ -56,7 +56,7 @@ class WorkFiles(Protocol):
         See above.
         """
 
-    def prepare(self, contents: None = None, pause: GiveWay = noPause) -> Any:
+    def prepare(self, contents: None = None, pause: Pausing = noPause) -> Any:
         """
         Read them again, and do not use them yet.  Another thread does this.
 

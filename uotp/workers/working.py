@@ -15,7 +15,7 @@ from twisted.internet.error import CannotListenError
 from twisted.python.failure import Failure
 
 from uotp.errors import ConfigurationError, PeerError, UotpError
-from uotp.process import Aside, GiveWay, PeriodicCalls, Steps, StoppedError, noPause
+from uotp.process import Aside, Pausing, PeriodicCalls, Steps, StoppedError, noPause
 from uotp.telemetry import Logger, orLog
 from uotp.workers.descriptors import Descriptors
 from uotp.workers.groups import ListenOn, SocketMissing
@@ -62,7 +62,7 @@ class WorkService(Protocol):
         @return: fires when all is done, within 5 s.
         """
 
-    def prepare(self, contents: Mapping[str, bytes] | None = None, pause: GiveWay = noPause) -> Any:
+    def prepare(self, contents: Mapping[str, bytes] | None = None, pause: Pausing = noPause) -> Any:
         """
         Another thread may do this.
 
