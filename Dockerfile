@@ -18,7 +18,7 @@ COPY --from=build /opt/uotp /opt/uotp
 ENV PATH=/opt/uotp/bin:$PATH RUNTIME_DIRECTORY=/run/uotp STATE_DIRECTORY=/var/lib/uotp
 USER 10001:10001
 STOPSIGNAL SIGTERM
-# It asks the program by its control socket, and fails when that does not answer.
-HEALTHCHECK --interval=30s --timeout=15s --start-period=60s CMD ["uotp", "status"]
+# It asks the program by its control socket, and fails when that does not answer, or says that it is not ready.
+HEALTHCHECK --interval=30s --timeout=15s --start-period=60s CMD ["uotp", "status", "--check"]
 ENTRYPOINT ["uotp"]
 CMD ["--help"]

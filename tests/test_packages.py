@@ -58,6 +58,7 @@ INNER_FACES = {
     "uotp.server.workers",
     "uotp.net.policy",
     "uotp.tls.inspection",
+    "uotp.tls.trial",
     "uotp.monitoring.web",
 }
 """

@@ -11,6 +11,8 @@ from pathlib import Path
 from tests.doubles.certificates import Authority, pem
 from tests.doubles.commands import CommandTestCase
 from uotp.cli.check import check
+from uotp.cli.config import reading
+from uotp.cli.config.document import Document, readDocument
 from uotp.tls.dates import utcNow
 
 CLIENT = 'server = "vpn.example.com:8443"\n'
@@ -89,26 +91,102 @@ class CheckTests(CommandTestCase):
         over = self.authority.issue("b", begins=utcNow() - timedelta(days=400), ends=utcNow() - timedelta(days=2))
         soon = self.authority.issue("c", begins=utcNow() - timedelta(days=400), ends=utcNow() + timedelta(days=2))
         ca = pem(self.authority.certificate)
+        key = 3 + self.good.certificatePem().count(b"\n") + 1
         for parts, status, said in (
-            ({"cert": self.good.certificatePem(), "key": over.keyPem()}, 2, "FILE:2: FILE#key does not match"),
+            (
+                {"cert": self.good.certificatePem(), "key": over.keyPem()},
+                2,
+                f"FILE:{key}: key: FILE#key does not match the certificate in FILE#cert",
+            ),
             (
                 {"cert": over.certificatePem(), "key": over.keyPem()},
                 2,
-                "FILE:2: the certificate in FILE#cert expired on",
+                "FILE:2: cert: the certificate in FILE#cert expired on",
             ),
             (
                 {"cert": soon.certificatePem(), "key": soon.keyPem()},
                 0,
-                "warning: FILE:2: the certificate in FILE#cert exp",
+                "warning: FILE:2: cert: the certificate in FILE#cert exp",
             ),
-            ({"cafile": ca[:200]}, 2, "FILE:2: the CA file FILE#cafile has a damaged certificate"),
+            ({"cafile": ca[:200]}, 2, "FILE:2: cafile: the CA file FILE#cafile has a damaged certificate"),
         ):
             found, _, err = self.checked(CLIENT + self.bundle(**parts))
             self.assertEqual((found, len(err)), (status, 1), err)
             self.assertIn(said, err[0])
         _, _, err = self.checked(SERVER + '\ncert = "/there/is/none.pem"\n')
-        reason = "cannot read the certificate file /there/is/none.pem: No such file or directory"
+        reason = "cert: cannot read the certificate file /there/is/none.pem: No such file or directory"
         self.assertEqual(err, [f"uotp check: FILE:3: {reason}"])
+
+    def test_eachFileIsTriedApart(self) -> None:
+        """
+        Also where keys are wrong, or what they say together.
+        """
+        over = self.authority.issue("b", begins=utcNow() - timedelta(days=400), ends=utcNow() - timedelta(days=2))
+        cert, key = (os.path.abspath(self.mktemp()) for _ in range(2))
+        Path(cert).write_bytes(over.certificatePem())
+        Path(key).write_bytes(self.good.keyPem())
+        os.chmod(key, 0o600)
+        missing = "/there/is/none.pem: No such file or directory"
+        server = SERVER + f'cert = "{cert}"\nkey = "{key}"\ncafile = "/there/is/none.pem"\n'
+        _, _, err = self.checked(server + 'crl = "/there/is/none.pem"\ntoken-file = ["short"]\n')
+        said = [
+            f"FILE:3: key: {key} does not match the certificate in {cert}",
+            f"FILE:4: cafile: cannot read the CA file {missing}",
+            f"FILE:5: crl: cannot read the revocation file {missing}",
+            "FILE:6: token-file: the token file FILE#token-file: a token has from 16 to 255",
+        ]
+        self.assertEqual([line.split(" letters")[0] for line in err], [f"uotp check: {line}" for line in said])
+        Path(key).write_bytes(over.keyPem())
+        for more, reason in (
+            ("memory = 5", "FILE:5: memory: 5: "),
+            ("no-such = 5", "FILE:5: there is no key no-such"),
+            ("no-tls = true", "FILE:2: no-tls and cert exclude each other"),
+        ):
+            _, _, err = self.checked(f"{server}{more}\n")
+            self.assertEqual(len(err), 1 if "no-tls" in more else 3, err)
+            self.assertTrue(err[-1].startswith(f"uotp check: {reason}"), err)
+        _, _, err = self.checked(f'{CLIENT}key = "{key}x"\ncafile = "/there/is/none.pem"\n')
+        self.assertEqual(
+            err,
+            [
+                "uotp check: FILE:2: key needs cert",
+                f"uotp check: FILE:2: key: cannot read the key file {key}x: No such file or directory",
+                f"uotp check: FILE:3: cafile: cannot read the CA file {missing}",
+            ],
+        )
+
+    def test_aLineOfAListIsItsOwn(self) -> None:
+        """
+        However the list is written.
+        """
+        good, words = "sha256//" + "A" * 43 + "=", "clients: the list of clients FILE#clients: 'x' is no SHA-256 pin"
+        cert = self.bundle(cert=self.good.certificatePem(), key=self.good.keyPem())
+        for text, line in (
+            (f'[clients]\na = "{good}"\n\nb = "x"\n', 3),
+            (f'clients = ["{good} a", "x b"]\n', 0),
+            (f'clients = [\n  "{good} a",\n  "x b"\n]\n', 2),
+            (f'clients = """\n{good} a\nx b\n"""\n', 2),
+            (f'clients = """{good} a\nx b\n"""\n', 1),
+        ):
+            whole = SERVER + cert + text
+            _, _, err = self.checked(whole)
+            self.assertEqual(len(err), 1, err)
+            at = (SERVER + cert).count("\n") + 1 + line
+            self.assertTrue(err[0].startswith(f"uotp check: FILE:{at}: {words}"), (err, at))
+
+    def test_noPipeIsWaitedFor(self) -> None:
+        """
+        Each time the file is read, something else may have come in its place.
+        """
+        told = []
+
+        def noting(file: str, *, isReadAgain: bool = False) -> Document:
+            told.append(isReadAgain)
+            return readDocument(file, isReadAgain=isReadAgain)
+
+        self.patch(reading, "readDocument", noting)
+        self.assertEqual(self.checked(CLIENT)[0], 0)
+        self.assertEqual(set(told), {True})
 
     def test_whatOnlyGoesTogetherBadlyIsSaid(self) -> None:
         _, _, err = self.checked(CLIENT + "no-tls = true\nmin-pool = 20\n")

@@ -9,6 +9,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SkipTest
@@ -75,11 +76,16 @@ class DoctorCommandTests(CommandTestCase):
         self.assertEqual(status, 11)
 
     def test_theFirstFaultIsTheExitStatus(self) -> None:
+        """
+        Unless a fault at another step is the cause of it.
+        """
         for found, status in (
             ([NAMED], 0),
             ([NAMED, LOSES], 0),
             ([NAMED, LOSES, LATER], 25),
             ([REFUSED, NEVER, LATER], 11),
+            ([replace(REFUSED, cause=ExamStep.MARK), NEVER, LATER], 25),
+            ([replace(REFUSED, cause=ExamStep.LOSS), NEVER, LOSES], 11),
         ):
             self.assertEqual(self.printed(found=found)[0], status)
             self.assertEqual(self.printed("--json", found=found)[0], status)

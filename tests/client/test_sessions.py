@@ -917,6 +917,17 @@ class SessionsBySourceTests(_SessionsTestCase):
         self.send(1)
         self.assertEqual(len(self.sessions), 1)
 
+    def test_aSourceByIPv4IsToldAsSuch(self) -> None:
+        """
+        Also where the port is for both families.
+        """
+        self.sessions = self.makeSessions(allow=[ip_network("192.0.2.0/24")])
+        with capturedLogs() as events:
+            self.port.trainsReceived([PING], ("::ffff:192.0.2.1", 2, 0, 0))
+            self.port.trainsReceived([PING], ("::ffff:198.51.100.1", 2, 0, 0))
+            self.sessions.endAll()
+        self.assertEqual([event["host"] for event in events], ["192.0.2.1", "198.51.100.1", "192.0.2.1"])
+
     def test_logTellsOfEachSessionAndNeverItsId(self) -> None:
         with capturedLogs() as events:
             self.send(1)

@@ -9,11 +9,12 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
 
-from tests.doubles.certificates import CLIENT, DAY, NOW, Authority, Issued, pem
+from tests.doubles.certificates import CLIENT, DAY, NOW, Authority, Issued, pem, selfSigned
 from tests.doubles.examined import SERVER, MemoryMachine, Plain, Secured, Speaks, Uotp, Web
 from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase
 from uotp.doctor.examination import Examination
@@ -294,7 +295,7 @@ class TrustTests(ExaminationTestCase):
         """
         self.machine.program = lambda: Secured(STRANGER.issue("portal.test"), Web())
         found = self.examine()
-        self.assertNamed(found[ExamStep.TLS], Outcome.FAULT, "issued by 'CN=Stranger CA'", "portal of a network")
+        self.assertNamed(found[ExamStep.TLS], Outcome.FAULT, "issuer 'CN=Stranger CA'", "portal of a network")
         self.assertNamed(found[ExamStep.ALPN], Outcome.FAULT, "web server", "the port")
 
     def test_intercepted(self) -> None:
@@ -304,9 +305,46 @@ class TrustTests(ExaminationTestCase):
         self.machine.program = lambda: Secured(STRANGER.issue("good.test"), self.newUotp())
         found = self.examine()
         self.assertNamed(found[ExamStep.TLS], Outcome.FAULT, "unknown issuer 'CN=Stranger CA'", "may be intercepted")
-        self.assertIn("'CN=Stranger CA'", str(found[ExamStep.TLS].remedy))
         self.assertEqual(exitStatusOf(self.all), 12)
         self.assertLessEqual(FROM_THE_TUNNEL, self.outcomes(Outcome.NOT_REACHED))
+
+    def test_whatIsLikelyIsSaidFirst(self) -> None:
+        """
+        Who has given a CA, or a pin, knows his server: another one there is suspect, also where it speaks as ours do.
+        Who has given none has forgotten that.
+        """
+        alike = self.serving(STRANGER.issue("good.test"), clientsFrom=None)
+        self.setEnvironment("SSL_CERT_FILE", self.cafile(TRUSTED))
+        for program in (alike, lambda: Secured(STRANGER.issue("good.test"), self.newUotp())):
+            self.machine.program = program
+            for choices, first, later in (
+                (self.choices(None), "TLS may be intercepted", "ca.pem"),
+                (ClientTls(pins=(bytes(32),)), "TLS may be intercepted", "if the server has a new key"),
+                (ClientTls(), "give by ", "intercepts TLS"),
+            ):
+                remedy = str(self.examine(tls=choices)[ExamStep.TLS].remedy)
+                self.assertTrue(remedy.startswith(first), remedy)
+                self.assertIn(later, remedy)
+
+    def test_issuerIsToldOnce(self) -> None:
+        """
+        Whatever is wrong, and whatever the name looks like.
+        """
+        odd = Authority("Odd; makes that CA trusted")
+        between = Authority("Between", issuer=odd)
+        for issued, issuers in (
+            (STRANGER.issue("good.test"), ["CN=Stranger CA"]),
+            (odd.issue("good.test"), ["CN=Odd\\; makes that CA trusted"]),
+            (between.issue("good.test"), ["CN=Odd\\; makes that CA trusted", "CN=Between"]),
+            (selfSigned("good.test"), ["CN=alone"]),
+            (TRUSTED.issue("other.test"), ["CN=Trusted CA"]),
+            (TRUSTED.issue("good.test", begins=NOW - 9 * DAY, ends=NOW - DAY), ["CN=Trusted CA"]),
+        ):
+            self.machine.program = self.serving(issued)
+            found = self.examine()[ExamStep.TLS]
+            self.assertIs(found.outcome, Outcome.FAULT)
+            for each in issuers:
+                self.assertEqual((found.facts.count(each), str(found.remedy).count(each)), (1, 0), found)
 
     def test_ourCertificateIsNotShownToWhomWeDoNotTrust(self) -> None:
         """
@@ -315,7 +353,6 @@ class TrustTests(ExaminationTestCase):
         self.machine.program = self.serving(STRANGER.issue("good.test"), clientsFrom=TRUSTED)
         found = self.examine()
         self.assertIs(found[ExamStep.TLS].outcome, Outcome.FAULT)
-        self.assertNamed(found[ExamStep.TLS], Outcome.FAULT, "unknown issuer", "a uotp-server is there")
         self.assertEqual(found[ExamStep.CERTIFICATE].outcome, Outcome.NOT_REACHED)
 
     def test_expired(self) -> None:
@@ -339,7 +376,7 @@ class TrustTests(ExaminationTestCase):
 
     def test_wrongPin(self) -> None:
         found = self.examine(tls=self.choices(self.ours, pins=(bytes(32),)))
-        self.assertNamed(found[ExamStep.TLS], Outcome.FAULT, "does not match any pin", "intercepts TLS")
+        self.assertNamed(found[ExamStep.TLS], Outcome.FAULT, "does not match any pin", "be intercepted")
 
     def test_clientCertificateIsMissing(self) -> None:
         found = self.examine(tls=self.choices(None))
@@ -362,6 +399,27 @@ class TrustTests(ExaminationTestCase):
         found = self.examine()
         self.assertNamed(found[ExamStep.CERTIFICATE], Outcome.FAULT, "revoked", "make another one")
         self.assertEqual(exitStatusOf(self.all), 15)
+
+    def test_clientIsNotInTheList(self) -> None:
+        """
+        The line that is missing there is told, and puts the client into it.
+        """
+        listed, shown = self.path(b""), self.path(GOOD.certificatePem() + GOOD.keyPem())
+
+        def make() -> Speaks:
+            choices = ServerTls(shown, cafile=self.cafile(TRUSTED), clients=listed)
+            return Secured(ServerCredentials(choices), self.newUotp())
+
+        self.machine.program = make
+        found = self.examine()[ExamStep.CERTIFICATE]
+        self.assertNamed(found, Outcome.FAULT, "our key is not in its list of clients", "put this line into that list")
+        self.assertNotIn("make another one", str(found.remedy))
+        self.assertNotIn("pin,", found.facts)
+        self.assertEqual(exitStatusOf(self.all), 15)
+        line = str(found.remedy).rpartition("sha256//")
+        self.assertTrue(line[2].endswith("= someone"), line)
+        Path(listed).write_text(f"{line[1]}{line[2]}\n", "utf-8")
+        self.assertIs(self.examine()[ExamStep.CERTIFICATE].outcome, Outcome.OK)
 
     def test_filesThatCannotBeUsed(self) -> None:
         found = self.examine(tls=ClientTls(cafile=self.path(b"nothing")))
@@ -460,6 +518,16 @@ class ClockTests(ExaminationTestCase):
         found = self.examine()
         self.assertNamed(found[ExamStep.TLS], Outcome.FAULT, "not yet valid", "see the step clock")
         self.assertNamed(found[ExamStep.CLOCK], Outcome.FAULT, "40 days slow", "timedatectl set-ntp true")
+        self.assertEqual(exitStatusOf(self.all), 13, "it is the clock, and TLS only shows it")
+
+    def test_clockIsSlowAndTheIssuerIsNotKnown(self) -> None:
+        """
+        Then it is TLS as well.
+        """
+        self.uotp.status = TOLD._replace(milliseconds=MOMENT + 86_400_000 * 40)
+        self.machine.program = self.serving(STRANGER.issue("good.test", begins=NOW + 30 * DAY), clientsFrom=None)
+        found = self.examine()
+        self.assertIs(found[ExamStep.CLOCK].outcome, Outcome.FAULT)
         self.assertEqual(exitStatusOf(self.all), 12)
 
     def test_clockIsFastAndTheCertificateStillValid(self) -> None:
@@ -487,6 +555,36 @@ class ClockTests(ExaminationTestCase):
         for synchronized, outcome in ((False, Outcome.FAULT), (None, Outcome.FAULT), (True, Outcome.OK)):
             self.machine.synchronized = synchronized
             self.assertIs(self.examine()[ExamStep.CLOCK].outcome, outcome)
+
+    def test_certificateIsOutOfDateAndNobodyTellsTheTime(self) -> None:
+        self.uotp.status = None
+        self.machine.program = self.serving(TRUSTED.issue("good.test", begins=NOW - 9 * DAY, ends=NOW - DAY))
+        for synchronized, outcome in ((False, Outcome.WARNING), (None, Outcome.WARNING), (True, Outcome.OK)):
+            self.machine.synchronized = synchronized
+            self.assertIs(self.examine()[ExamStep.CLOCK].outcome, outcome)
+
+    def test_whatTheClockIsComparedWithIsTold(self) -> None:
+        """
+        Where the server does not tell what time it is, and with nothing at all it is not judged.
+        """
+        self.uotp.status = None
+        facts = self.examine()[ExamStep.CLOCK].facts
+        self.assertIn("the system says that it is kept right", facts)
+        self.machine.synchronized = None
+        found = self.examine()[ExamStep.CLOCK]
+        self.assertIs(found.outcome, Outcome.OK)
+        self.assertIn("between the dates of the server's certificate", found.facts)
+        self.machine.program = Plain
+        found = self.examine()[ExamStep.CLOCK]
+        self.assertIs(found.outcome, Outcome.OK)
+        self.assertIn("between the dates of our own certificate", found.facts)
+        self.machine.program = self.serving(STRANGER.issue("good.test"), clientsFrom=None)
+        found = self.examine(tls=self.choices(None))[ExamStep.CLOCK]
+        self.assertIs(found.outcome, Outcome.NOT_REACHED, "who is not trusted is no evidence")
+        self.machine.program = self.newUotp
+        found = self.examine(tls=None, wire=WireChoice.TWO)[ExamStep.CLOCK]
+        self.assertIs(found.outcome, Outcome.NOT_REACHED)
+        self.assertIn("nothing to compare", found.facts)
 
     def test_webServerTellsTheTime(self) -> None:
         self.machine.program = lambda: Secured(GOOD, Web())
@@ -593,10 +691,42 @@ class LocalTests(ExaminationTestCase):
         found = self.examine()
         self.assertNamed(found[ExamStep.TCP], Outcome.FAULT, "does not answer", "see the step route")
         self.assertIs(found[ExamStep.ROUTE].outcome, Outcome.FAULT)
+        self.assertEqual(exitStatusOf(self.all), 24, "it is the route, and TCP only shows it")
 
     def test_anotherVpnIsNoLoop(self) -> None:
+        """
+        Where the server is not reached through it, that is no fault of the route, and nobody is sent there.
+        """
+        self.machine.way = Way("wg1", isTunnel=True, vpn=(("203.0.113.9", 51820),))
+        self.assertIs(self.examine()[ExamStep.ROUTE].outcome, Outcome.OK)
+        self.machine.program = TimeoutError()
+        found = self.examine()
+        self.assertNamed(found[ExamStep.TCP], Outcome.FAULT, "does not answer", "whether the VPN wg1")
+        self.assertNotIn("step route", str(found[ExamStep.TCP].remedy))
+        self.assertIs(found[ExamStep.ROUTE].outcome, Outcome.OK)
+
+    def test_vpnOfAnotherClientHere(self) -> None:
+        """
+        Its port is another one than ours: it may carry itself, unless the server answers through it.
+        """
         self.machine.way = Way("wg1", isTunnel=True, vpn=(("203.0.113.9", 51820), ("127.0.0.1", 51820)))
         self.assertIs(self.examine()[ExamStep.ROUTE].outcome, Outcome.OK)
+        self.machine.program = TimeoutError()
+        found = self.examine()
+        self.assertNamed(found[ExamStep.TCP], Outcome.FAULT, "does not answer", "see the step route")
+        facts = "a VPN whose peer is a program of this machine, port 51820 of 127.0.0.1"
+        self.assertNamed(found[ExamStep.ROUTE], Outcome.FAULT, facts, "ip route add")
+        self.assertEqual(exitStatusOf(self.all), 11, "it is not certain")
+
+    def test_whatRefusesIsNoLoop(self) -> None:
+        """
+        Somebody has answered.
+        """
+        self.machine.program = OSError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+        self.machine.way = Way("tun0", isTunnel=True)
+        found = self.examine()
+        self.assertNamed(found[ExamStep.TCP], Outcome.FAULT, "refused", "ss -ltn")
+        self.assertIs(found[ExamStep.ROUTE].outcome, Outcome.WARNING)
 
     def test_vpnOfWhichNothingIsKnown(self) -> None:
         """

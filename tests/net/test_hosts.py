@@ -8,7 +8,7 @@ from ipaddress import ip_address
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.net.hosts import Host, ownerOf, parseDestination
+from uotp.net.hosts import Host, ownerOf, parseDestination, shownHost
 from uotp.net.names import dnsName
 
 LONGEST_NAME = ".".join(["a" * 63, "b" * 63, "c" * 63, "d" * 61])
@@ -130,6 +130,23 @@ class DestinationTests(SynchronousTestCase):
         self.assertRefused(reason, *ports)
         many = ("0.0.0.0", "::", "224.0.0.1", "ff02::1")  # noqa: S104 - words that are refused
         self.assertRefused("not the address of one host", *many)
+
+
+class ShownHostTests(SynchronousTestCase):
+    """
+    Show the address of a peer.
+    """
+
+    def test_addressesOfIPv4AreShownAsSuch(self) -> None:
+        for host, shown in (
+            ("::ffff:203.0.113.20", "203.0.113.20"),
+            ("203.0.113.20", "203.0.113.20"),
+            ("2001:db8::1", "2001:db8::1"),
+            ("::ffff:0:cb00:7114", "::ffff:0:cb00:7114"),
+            ("fe80::1%eth0", "fe80::1%eth0"),
+            ("nowhere", "nowhere"),
+        ):
+            self.assertEqual(shownHost(host), shown)
 
 
 class OwnerTests(SynchronousTestCase):

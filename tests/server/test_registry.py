@@ -208,6 +208,17 @@ class RegistryTests(TimerTestCase):
             self.assertEqual(self.disconnect(word), 6)
             self.assertEqual(self.numbers(), {20, 21})
 
+    def test_aListedNameIsComparedWhole(self) -> None:
+        """
+        A list of clients may have a name with a comma, and another that is the beginning of it.
+        """
+        self.join(1, b"key", certificate="laptop")
+        self.join(2, b"other", certificate="laptop, x")
+        self.join(3, b"third", certificate="laptop, x, y")
+        self.assertEqual((self.disconnect("laptop"), self.numbers()), (1, {2, 3}))
+        self.assertEqual((self.disconnect("laptop, x"), self.numbers()), (1, {3}))
+        self.assertEqual(self.disconnect("laptop"), 0)
+
     def test_manyThatAnOperatorEndsTakeMoreThanOneTurn(self) -> None:
         many = 3 * STEPS
         for number in range(many):

@@ -110,11 +110,35 @@ class ForeignLinesTests(SynchronousTestCase):
         """
         A UDP port says by C{log.msg} that it has closed, each with its number.
         """
+        self.patch(Logger, "threshold", LogLevel.debug)
         old = legacy.LogPublisher(publishPublisher=self.publisher)
         for port in range(40000, 40100):
             old.msg(f"(UDP Port {port} Closed)")
         old.msg("(TCP Port 8443 Closed)")
         self.assertEqual(self.lines(), ["(UDP Port 40000 Closed)", "(TCP Port 8443 Closed)"])
+
+    def test_portsOfTwistedAreSaidAtDebugOnly(self) -> None:
+        """
+        Who runs a program is told by a line of ours where it listens.
+        """
+        old = legacy.LogPublisher(publishPublisher=self.publisher)
+        lines = ["Acceptor starting on 8443", "(TCP Port 8443 Closed)"]
+        for level, said in ((LogLevel.info, []), (LogLevel.debug, lines)):
+            self.patch(Logger, "threshold", level)
+            for line in lines:
+                old.msg(line)
+            self.assertTrue(all(event["log_level"] is LogLevel.debug for event in self.events))
+            self.assertEqual(self.lines(), said)
+
+    def test_aPortThatFailsIsSaid(self) -> None:
+        """
+        What only sounds like such a line, or is worse than news, is left as it is.
+        """
+        old = legacy.LogPublisher(publishPublisher=self.publisher)
+        old.msg("Acceptor starting on 8443 has failed")
+        self.twisted.info("Acceptor starting on 8443")
+        old.msg("Acceptor starting on 8443", logLevel=30)
+        self.assertEqual(len(self.lines()), 3)
 
     def test_errorsInTheOldWayAreOfOneKindWhateverTheySay(self) -> None:
         """

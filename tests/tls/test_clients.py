@@ -153,6 +153,7 @@ class JoiningTests(TlsTestCase):
         self.assertIn("leaf, sha256 ", str(names[1][0]))
         self.assertIs(names[1][1], Refusal.NOT_LISTED)
         self.assertIn(publicKeyPin(PHONE.certificate).hex(), str(pair.server.refusal))
+        self.assertIn("our key is not in its list of clients", str(pair.client.refusal))
 
     def test_anEmptyListLetsNobodyInAndSaysSo(self) -> None:
         Path(self.list).write_bytes(b"# nobody yet\n")

@@ -21,11 +21,20 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.reactors import MemoryReactor
 from tests.doubles.sockets import Diarist, FakeSocket, broken
+from uotp.boundaries import StreamFacts
 from uotp.net.sockopts import TunnelSocketOptions
 from uotp.transport import listener as listeners
 from uotp.transport.accepted import AcceptedTcpStream
 from uotp.transport.handshakes import HandshakeQueue
-from uotp.transport.listener import ACCEPT_SECONDS, MAX_ACCEPTED, REST_SECONDS, Listener, Newcomer, listenOn, withZone
+from uotp.transport.listener import (
+    ACCEPT_SECONDS,
+    MAX_ACCEPTED,
+    REST_SECONDS,
+    Listener,
+    Newcomer,
+    listenOn,
+    peerAddress,
+)
 from uotp.transport.watch import ReactorWatch
 
 PEER = ("192.0.2.1", 4711)
@@ -67,6 +76,25 @@ class FakeListeningSocket:
         """
         With the port.
         """
+
+
+class NamedSocket(FakeSocket):
+    """
+    Is a connection at a port for both families.
+    """
+
+    def __init__(self, own: tuple[Any, ...], peer: tuple[Any, ...]) -> None:
+        """
+        @param own: our address, as the socket module has it, as for the peer's.
+        """
+        super().__init__()
+        self._own, self._peer = own, peer
+
+    def getsockname(self) -> tuple[Any, ...]:
+        return self._own
+
+    def getpeername(self) -> tuple[Any, ...]:
+        return self._peer
 
 
 class RecordingReception(Factory):
@@ -188,11 +216,44 @@ class AcceptingTests(_ListenerTestCase):
             newcomer = self.reception.newcomers[-1]
             self.assertEqual((newcomer.host, newcomer.owner, newcomer.since), (address[0], owner, 7))
 
+    def test_whoComesByIPv4IsKnownBySuchAnAddress(self) -> None:
+        """
+        Also at a port for both families, and there he has the same owner.
+        """
+        found = []
+        for address in (PEER, (f"::ffff:{PEER[0]}", PEER[1], 0, 0)):
+            self.come(address=address)
+            self.listener.doRead()
+            newcomer = self.reception.newcomers[-1]
+            self.reception.begin(newcomer)
+            stream = self.reception.diaries[-1].transport
+            found.append((newcomer.host, newcomer.owner, stream.getPeer(), stream.party, repr(stream)))
+            newcomer.abort()
+        self.assertEqual(found[1], found[0])
+        self.assertEqual(found[0][:3], (PEER[0], PEER[0], IPv4Address("TCP", *PEER)))
+
+    def test_ourEndOfSuchAConnectionIsOneOfIPv4Too(self) -> None:
+        """
+        For the log, and for whoever asks as Twisted's protocols do.
+        """
+        six = ("2001:db8::5", 8443, 0, 0)
+        for own, told, words in (
+            (("::ffff:192.0.2.9", 8443, 0, 0), IPv4Address("TCP", "192.0.2.9", 8443), "192.0.2.9:8443"),
+            (six, IPv6Address("TCP", *six), "[2001:db8::5]:8443"),
+        ):
+            peer = ("::ffff:192.0.2.1", 4711, 0, 0)
+            self.socket.coming.append((NamedSocket(own, peer), peer))
+            self.listener.doRead()
+            self.reception.begin(self.reception.newcomers[-1])
+            stream = self.reception.diaries[-1].transport
+            self.assertEqual((stream.getHost(), stream.facts()), (told, StreamFacts(words, "192.0.2.1:4711")))
+            self.reception.newcomers[-1].abort()
+
     def test_addressThatNeedsItHasItsInterface(self) -> None:
-        self.assertEqual(withZone(PEER), PEER)
-        self.assertEqual(withZone(("2001:db8::1", 1, 0, 0)), ("2001:db8::1", 1, 0, 0))
+        self.assertEqual(peerAddress(PEER), PEER)
+        self.assertEqual(peerAddress(("2001:db8::1", 1, 0, 0)), ("2001:db8::1", 1, 0, 0))
         self.patch(socket, "getnameinfo", lambda address, _: (f"{address[0]}%eth{address[3]}", "1"))
-        self.assertEqual(withZone(("fe80::1", 1, 0, 3)), ("fe80::1%eth3", 1, 0, 3))
+        self.assertEqual(peerAddress(("fe80::1", 1, 0, 3)), ("fe80::1%eth3", 1, 0, 3))
 
     def test_connectionThatHasGoneCostsNobodyElse(self) -> None:
         self.socket.coming.append(OSError(errno.ECONNABORTED, "gone"))

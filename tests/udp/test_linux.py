@@ -647,6 +647,14 @@ class LinuxPortSendingTests(LinuxPortTestCase):
             self.send(Train(1400, numbered(4500)), ELSEWHERE)
             self.assertEqual(self.socket.attempts, 1)
 
+    def test_aPathOfIPv4IsToldAsSuch(self) -> None:
+        """
+        Also where the port is for both families.
+        """
+        self.socket.trainTrouble = {1400: errno.EMSGSIZE}
+        (line,) = self.send(Train(1400, numbered(4500)), ("::ffff:192.0.2.2", 9, 0, 0))
+        self.assertIn("longer than the path to 192.0.2.2 carries", line)
+
     def allOf(self, segments: Sequence[int]) -> list[bytes]:
         """
         @return: the datagrams of trains of 4500 bytes.

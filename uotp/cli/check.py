@@ -15,13 +15,16 @@ from typing import Any, ClassVar
 from twisted.python import usage
 
 from uotp.cli.common import CommonOptions
+from uotp.cli.config.configuration import Configuration
 from uotp.cli.config.document import readDocument
-from uotp.cli.config.faults import FaultsError
+from uotp.cli.config.faults import Fault, FaultsError
+from uotp.cli.config.reading import KeysError
 from uotp.cli.options import USAGE_EXIT_STATUS, GnuOptions, Option, printable
 from uotp.errors import ConfigurationError
 from uotp.server import serverCredentials
 from uotp.telemetry import Spelling, sayLast
-from uotp.tls import ClientCredentials, Prepared, ServerCredentials
+from uotp.tls import ClientCredentials, CredentialFiles, FilesReadOnce, ServerCredentials, endingWords, utcNow
+from uotp.tls.trial import FILE_FIELDS, tried
 
 ENDS = {"client": "uotp.cli.client:Options", "server": "uotp.cli.server:Options"}
 """The options of both ends."""
@@ -95,23 +98,62 @@ class Findings:
     """
     Holds what was found of a file.
 
+    @ivar configuration: what it says, as far as that can be used.
+    @ivar isUnderstood: whether all of its keys can be.
     @ivar faults: why it cannot be used.
     @ivar warnings: what the log would warn of.
+    @ivar tried: what is wrong with files, in words.
     """
 
-    faults: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    configuration: Configuration
+    isUnderstood: bool
+    faults: list[Fault] = field(default_factory=list)
+    warnings: list[Fault] = field(default_factory=list)
+    tried: set[str] = field(default_factory=set)
+
+    def refuse(self, reason: str) -> None:
+        """
+        Note why the file cannot be used.
+        """
+        fault = self.configuration.faultOf(reason)
+        if fault is not None:
+            self.faults.append(fault)
+
+    def warn(self, reason: str) -> None:
+        """
+        Note what the log would warn of.
+        """
+        fault = self.configuration.faultOf(reason)
+        if fault is not None:
+            self.warnings.append(fault)
+
+    def tryFiles(self, options: CommonOptions, files: CredentialFiles) -> None:
+        """
+        Try each file of credentials apart.
+        """
+        keys = {row.setting: row.name for row in options.rows if row.setting in FILE_FIELDS}
+        words = dict(self.configuration.options)
+        paths = {setting: words.get(key) for setting, key in keys.items()}
+        if "no-tls" in words:
+            paths = {"tokenFile": paths["tokenFile"]}
+        trial = tried({setting: path for setting, path in paths.items() if path}, files)
+        for setting, reason in trial.faults:
+            self.faults.append(self.configuration.faultAt(keys[setting], reason))
+            self.tried.add(reason)
+        for ending in trial.endings(utcNow()):
+            isOver = ending.reason.startswith(("expired on", "is not valid before"))
+            (self.refuse if isOver else self.warn)(endingWords(ending))
 
 
-def findings(options: CommonOptions, end: str) -> Findings:
+def findings(options: CommonOptions, end: str, found: Findings, files: CredentialFiles) -> None:
     """
     Make of options what the program makes of them before it opens a port.
 
     @param options: of the end, parsed.
-    @return: what is wrong with them.
+    @param found: takes what is wrong with them.
+    @param files: where the files of credentials are.
     """
-    found = Findings()
-    arguments = options.serviceArguments()
+    arguments = {**options.serviceArguments(), "files": files}
     known = {each.name for each in fields(options.settingsClass)}
     destination = (options["dst_address"], options["dst_port"])
     try:
@@ -121,10 +163,11 @@ def findings(options: CommonOptions, end: str) -> Findings:
         )
         credentials = credentialsOf(end, destination[0], settings, arguments)
         if credentials is not None:
-            note(credentials.prepare(), found)
+            for what, file in credentials.prepare().exposed:
+                found.warn(f"the {what} may be read by every user who can reach the file: chmod 600 {quote(file)}")
     except ConfigurationError as error:
-        found.faults.append(str(error))
-    return found
+        if str(error) not in found.tried:
+            found.refuse(str(error))
 
 
 def credentialsOf(
@@ -149,15 +192,25 @@ def credentialsOf(
     return credentials
 
 
-def note(prepared: Prepared, found: Findings) -> None:
+def understood(asked: CheckOptions, options: CommonOptions, file: str) -> Findings:
     """
-    Note what is wrong with credentials that can be used.
+    @param options: of an end; they take what the file says.
+    @return: what is wrong with the keys.
+    @raise SystemExit: when the file cannot be used at all.
     """
-    for what, file in prepared.exposed:
-        found.warnings.append(f"the {what} may be read by every user who can reach the file: chmod 600 {quote(file)}")
-    for what, reason in prepared.endings:
-        isOver = reason.startswith(("expired on", "is not valid before"))
-        (found.faults if isOver else found.warnings).append(f"{what} {reason}")
+    options.isReadAgain = True
+    try:
+        options.understand(["--", file])
+    except KeysError as error:
+        return Findings(error.rest, isUnderstood=False, faults=list(error.faults))
+    except usage.UsageError as error:
+        if options.configuration is None:
+            asked.refuse(*options.reasonsOf(error))
+        found = Findings(options.configuration, isUnderstood=False)
+        found.refuse(str(error))
+        return found
+    assert options.configuration is not None
+    return Findings(options.configuration, isUnderstood=True)
 
 
 def check(words: Sequence[str]) -> int:
@@ -182,15 +235,15 @@ def check(words: Sequence[str]) -> int:
         )
     options: CommonOptions = pkgutil.resolve_name(ENDS[end])()
     Spelling.spellings = options.spellings()
-    try:
-        options.understand(["--", file])
-    except usage.UsageError as error:
-        asked.refuse(*options.reasonsOf(error))
-    found = findings(options, end)
-    said = [f"{asked.commandName}: {options.located(fault)}" for fault in found.faults]
-    said += [f"{asked.commandName}: warning: {options.located(warning)}" for warning in found.warnings]
+    found = understood(asked, options, file)
+    files = FilesReadOnce(found.configuration.files, isReadAgain=True)
+    found.tryFiles(options, files)
+    if found.isUnderstood:
+        findings(options, end, found, files)
+    said = FaultsError(file, found.faults).lines
+    said += [f"warning: {line}" for line in FaultsError(file, found.warnings).lines]
     if said:
-        sayLast(sys.stderr, "".join(f"{printable(line)}\n" for line in said))
+        sayLast(sys.stderr, "".join(f"{asked.commandName}: {printable(line)}\n" for line in said))
     if found.faults:
         return USAGE_EXIT_STATUS
     where = f"{options['dst_address']} port {options['dst_port']}"

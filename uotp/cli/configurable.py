@@ -42,6 +42,7 @@ class ConfigurableOptions(GnuOptions):
 
     @cvar destinationKey: the key of where to send.
     @ivar configuration: what the file says, if there is one.
+    @ivar isReadAgain: whether the file is read more than once, see L{uotp.cli.config.document.readDocument}.
     """
 
     destinationKey: ClassVar[str]
@@ -49,6 +50,7 @@ class ConfigurableOptions(GnuOptions):
     def __init__(self) -> None:
         super().__init__()
         self.configuration: Configuration | None = None
+        self.isReadAgain = False
         self._typed: frozenset[str] = frozenset()
         self._directory = ""
 
@@ -59,12 +61,14 @@ class ConfigurableOptions(GnuOptions):
         """
         if not isConfigurationFile(line.arguments):
             return line
-        from uotp.cli.config.configuration import readConfiguration  # noqa: PLC0415 - of no use without such a file
+        from uotp.cli.config.reading import readConfiguration  # noqa: PLC0415 - of no use without such a file
 
         file, *destination = line.arguments
         self._typed = frozenset([name for name, _ in line.options] + ([self.destinationKey] if destination else []))
         self._directory = os.getcwd()  # a daemon changes it
-        found = readConfiguration(self, self.destinationKey, file, needsDestination=not destination)
+        found = readConfiguration(
+            self, self.destinationKey, file, needsDestination=not destination, isReadAgain=self.isReadAgain
+        )
         self.configuration = found
         return Line([*found.without(self._typed), *line.options], destination or list(found.destination or ()))
 
@@ -77,7 +81,7 @@ class ConfigurableOptions(GnuOptions):
         """
         if self.configuration is None:
             return []
-        from uotp.cli.config.configuration import readConfiguration  # noqa: PLC0415 - of no use without such a file
+        from uotp.cli.config.reading import readConfiguration  # noqa: PLC0415 - of no use without such a file
 
         file = os.path.join(self._directory, self.configuration.file)
         try:

@@ -77,7 +77,8 @@ class DoctorOptions(ClientOptions):
         "Finds out why nothing passes.  Takes the command line of uotp-client, and looks at each step of the way to "
         "the server and to the target behind it: what was found, and what can be done about it.  It may run beside the "
         "client.  Options that have nothing to do with the way are taken and passed over.  The exit status is 0 when "
-        "all is well, otherwise that of the first step with a fault; a warning does not change it."
+        "all is well, otherwise that of the first step with a fault that no other step explains; a warning does not "
+        "change it."
     )
     rows: ClassVar[tuple[Option | Flag, ...]] = (
         *ClientOptions.rows,
@@ -163,7 +164,7 @@ def doctor(
     @param argv: the words after C{doctor}.
     @param examine: finds out; this machine, when left out.
     @param out: where to print; standard output, when left out.
-    @return: the exit status: 0 when all is well, otherwise that of the first step with a fault.
+    @return: the exit status, see L{exitStatusOf}.
     @raise SystemExit: with status 2 when the words cannot be used, with 0
         after C{--help}.
     """

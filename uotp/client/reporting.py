@@ -30,7 +30,7 @@ from uotp.monitoring import (
     sessionReport,
     tunnelReport,
 )
-from uotp.net import hostOf
+from uotp.net import hostOf, shownHost
 from uotp.process import Lateness
 from uotp.telemetry import Drops
 from uotp.tunnel import LiveTunnels, Tunnel
@@ -141,7 +141,7 @@ class ClientReporter(ProcessReporter[SourceAndSession]):
             entry.session.statistics(),
             now,
             name=entry.name,
-            peer=placeWords(hostOf(source.address), source.address[1]),
+            peer=placeWords(shownHost(hostOf(source.address)), source.address[1]),
             client="",
             openedAt=entry.openedAt,
             tunnels=tuple(tunnelReport(one, now) for one in carrying[:MOST_TUNNELS]),

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 
 import uotp
 from uotp.doctor.encounter import Encounter
-from uotp.doctor.findings import ExamStep, Finding, doubtful, faulty, well
+from uotp.doctor.findings import ExamStep, Finding, doubtful, faulty, notReached, well
 from uotp.tls.inspection import Against
 
 TOLERATED = timedelta(seconds=30)
@@ -64,11 +64,28 @@ def withoutServer(found: Encounter, now: datetime, here: str, *, isSynchronized:
     notYet = found.isWrongIn(Against.NOT_YET)
     if notYet is not None and not isSynchronized:
         return faulty(ExamStep.CLOCK, f"{here}{kept}; the server's certificate is not valid yet by that", REMEDY)
-    if found.isWrongIn(Against.EXPIRED, Against.NOT_YET) is not None and isSynchronized is False:
-        return doubtful(ExamStep.CLOCK, f"{here}{kept}; the server's certificate is out of date by that", REMEDY)
+    if found.isWrongIn(Against.EXPIRED, Against.NOT_YET) is not None and not isSynchronized:
+        facts = f"{here}{kept}; the server's certificate is out of date by that"
+        return doubtful(ExamStep.CLOCK, facts, f"if that is not the time, {REMEDY}")
     if found.ours is not None and not found.ours.begins <= now:
         return faulty(ExamStep.CLOCK, f"{here}{kept}; our own certificate is not valid yet by that", REMEDY)
-    return well(ExamStep.CLOCK, f"{here}{kept}; the server does not tell what time it is there")
+    return byEvidence(found, now, here, isSynchronized=isSynchronized)
+
+
+def byEvidence(found: Encounter, now: datetime, here: str, *, isSynchronized: bool | None) -> Finding:
+    """
+    @return: the finding where nothing is known against the clock, with what speaks for it.
+    """
+    untold = "the server does not tell what time it is there"
+    if isSynchronized:
+        return well(ExamStep.CLOCK, f"{here}, and the system says that it is kept right; {untold}")
+    shown = found.shown if found.isTrusted else None
+    for whose, each in (("the server's certificate", shown), ("our own certificate", found.ours)):
+        if each is not None and each.begins <= now <= each.ends:
+            dates = f"{each.begins:%Y-%m-%d} and {each.ends:%Y-%m-%d}"
+            facts = f"{here}, which is between the dates of {whose}, {dates}; {untold}, so no more is known"
+            return well(ExamStep.CLOCK, facts)
+    return notReached(ExamStep.CLOCK, f"there is nothing to compare {here} with: {untold}")
 
 
 def timeThere(found: Encounter) -> datetime | None:

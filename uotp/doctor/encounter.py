@@ -50,6 +50,7 @@ class Encounter:
     @ivar trouble: why there is no TLS, in words, when that is not the server's certificate.
     @ivar speech: which other protocol is spoken there, in words.
     @ivar refusesUs: what the server has against our certificate, or that it misses one, in words.
+    @ivar missesListing: whether that may be that it does not have us in its list of clients.
     @ivar wantsOther: whether the server wants none of the protocols that we offer by ALPN.
     @ivar ours: the certificate that we show.
     @ivar hasToken: whether we have a token for a server that we trust.
@@ -66,6 +67,7 @@ class Encounter:
     trouble: str | None = None
     speech: str | None = None
     refusesUs: str | None = None
+    missesListing: bool = False
     wantsOther: bool = False
     ours: OwnCertificate | None = None
     hasToken: bool = False

@@ -54,18 +54,19 @@ class Examination:
         yield named
         way: Way | None = None
         address: Any = None
+        hasAnswered = False
         if addresses:
             way = machine.wayTo(addresses[0], mark)
-            reached = connectTcp(settings, machine, addresses, mark, isLoop=way is not None and way.isTunnel)
+            reached = connectTcp(settings, machine, addresses, mark, way)
             yield reached.finding
-            address = reached.address
+            address, hasAnswered = reached.address, reached.hasAnswered
         else:
             yield notReached(ExamStep.TCP, "the server has no address")
         yield from self._remote(address, mark)
         yield judgeBuffer(settings.udpBuffer, machine.udpBuffer(settings.udpBuffer))
         if addresses:
             known = machine.wayTo(address, mark) if address is not None else way
-            yield judgeRoute(address or addresses[0], known, settings, hasConnected=address is not None)
+            yield judgeRoute(address or addresses[0], known, settings, hasAnswered=hasAnswered)
         else:
             yield notReached(ExamStep.ROUTE, "the server has no address")
         yield marked
@@ -112,7 +113,7 @@ class Examination:
 
     def _judge(self, found: Encounter, unusable: str | None) -> Iterator[Finding]:
         now = self._machine.now()
-        yield judgeTls(found, self._settings.server[0], now)
+        yield judgeTls(found, self._settings, now)
         yield judgeClock(found, now, isSynchronized=self._machine.isSynchronized())
         yield judgeAlpn(found, self._settings.wire)
         if unusable is None:

@@ -14,7 +14,7 @@ class ExamStep(Enum):
     Names the steps of an examination, in the order in which they are told.
 
     @ivar title: what a step is called.
-    @ivar exitStatus: the exit status of the program when this is the first step with a fault.
+    @ivar exitStatus: the exit status of the program when its fault is what has to be mended first.
     """
 
     NAME = ("name", 10)
@@ -58,12 +58,14 @@ class Finding:
 
     @ivar facts: what was found, in one line.
     @ivar remedy: what can be done about it, in one line; L{None} where nothing has to be done.
+    @ivar cause: the step whose fault, if it has one, is the cause of this one.
     """
 
     step: ExamStep
     outcome: Outcome
     facts: str
     remedy: str | None = None
+    cause: ExamStep | None = None
 
 
 def well(step: ExamStep, facts: str) -> Finding:
@@ -80,11 +82,11 @@ def doubtful(step: ExamStep, facts: str, remedy: str) -> Finding:
     return Finding(step, Outcome.WARNING, facts, remedy)
 
 
-def faulty(step: ExamStep, facts: str, remedy: str) -> Finding:
+def faulty(step: ExamStep, facts: str, remedy: str, cause: ExamStep | None = None) -> Finding:
     """
     @return: that a step has found why not everything passes.
     """
-    return Finding(step, Outcome.FAULT, facts, remedy)
+    return Finding(step, Outcome.FAULT, facts, remedy, cause)
 
 
 def notReached(step: ExamStep, reason: str) -> Finding:
@@ -97,7 +99,8 @@ def notReached(step: ExamStep, reason: str) -> Finding:
 
 def exitStatusOf(findings: list[Finding]) -> int:
     """
-    @return: the exit status of a program that tells these findings: 0, or that of the first step with a fault.
+    @return: the exit status of a program that tells these findings: 0, or that of the first step with a fault of
+        which no fault at another step is the cause.
     """
-    faults = [finding.step for finding in findings if finding.outcome is Outcome.FAULT]
-    return min((step.exitStatus for step in faults), default=0)
+    faults = {finding.step: finding.cause for finding in findings if finding.outcome is Outcome.FAULT}
+    return min((step.exitStatus for step, cause in faults.items() if cause not in faults), default=0)

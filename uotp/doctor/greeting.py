@@ -104,8 +104,20 @@ def certificateRefused(found: Encounter, reason: str) -> Finding:
         ExamStep.CERTIFICATE,
         f"{reason}; ours is {ours.subject}, issued by {ours.issuer}, valid until {ours.ends:%Y-%m-%d}"
         f"{f', and the server takes those of {wanted}' if wanted else ''}",
-        "have the server's administrator make another one for this client, and give it by "
+        listingRemedy(ours.listing)
+        if found.missesListing and ours.listing is not None
+        else "have the server's administrator make another one for this client, and give it by "
         f"{spelled('cert')} and {spelled('key')}; if the server has a list of clients, have it put there",
+    )
+
+
+def listingRemedy(listing: str) -> str:
+    """
+    @return: what to do where the server's list of clients does not have us, with the line at the end to be copied.
+    """
+    return (
+        "have the server's administrator put this line into that list; if it is there, the server's log says what else "
+        f"is wrong: {listing}"
     )
 
 

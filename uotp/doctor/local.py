@@ -5,6 +5,7 @@ carrier, and the firewall mark.
 
 from __future__ import annotations
 
+from enum import Enum, auto
 from typing import Any
 
 from uotp.doctor.findings import ExamStep, Finding, doubtful, faulty, notReached, well
@@ -33,11 +34,47 @@ def judgeBuffer(wanted: int, buffer: Buffer) -> Finding:
     return well(ExamStep.BUFFERS, f"{buffer.given} bytes, as asked for")
 
 
-def judgeRoute(address: Any, way: Way | None, settings: DoctorSettings, *, hasConnected: bool) -> Finding:
+class Carrier(Enum):
+    """
+    Names what carries the VPN through which a way leads.
+
+    NONE: there is no VPN.
+    OURS: the client that is examined.
+    HERE: another program of this machine, which may be a client of the same server.
+    ELSEWHERE: the network.
+    UNKNOWN: nobody tells.
+    """
+
+    NONE = auto()
+    OURS = auto()
+    HERE = auto()
+    ELSEWHERE = auto()
+    UNKNOWN = auto()
+
+
+MAY_LOOP = frozenset({Carrier.OURS, Carrier.HERE, Carrier.UNKNOWN})
+"""What may send through the VPN what the VPN itself consists of."""
+
+
+def carrierOf(way: Way | None, settings: DoctorSettings) -> Carrier:
+    """
+    @return: what carries the VPN through which a way leads.
+    """
+    if way is None or not way.isTunnel:
+        return Carrier.NONE
+    if way.vpn is None:
+        return Carrier.UNKNOWN
+    ports = {port for host, port in way.vpn if isLoopback(host)}
+    if ports & portsOf(settings.listen):
+        return Carrier.OURS
+    return Carrier.HERE if ports else Carrier.ELSEWHERE
+
+
+def judgeRoute(address: Any, way: Way | None, settings: DoctorSettings, *, hasAnswered: bool) -> Finding:
     """
     @param address: one of the server's.
     @param way: the way to it.
-    @param hasConnected: whether TCP has connected.
+    @param hasAnswered: whether somebody there has answered by TCP, if only to refuse.
     @return: the finding on whether the VPN would carry its own carrier.
     """
     if way is None:
@@ -50,22 +87,26 @@ def judgeRoute(address: Any, way: Way | None, settings: DoctorSettings, *, hasCo
         f"give the server a route of its own past the VPN: `{static}`, with what `ip route` tells of your router; or "
         f"mark the connections: FwMark = 0xca6c in the file of wg-quick, and {spelled('mark')} 0xca6c here"
     )
-    ours = None if way.vpn is None else any(isOurs(peer, settings) for peer in way.vpn)
-    if ours is False:
-        return well(ExamStep.ROUTE, f"{host} is reached by {way.interface}, a VPN that uotp does not carry")
     where = f"the way to {host} leads through {way.interface}"
-    if ours:
+    carrier = carrierOf(way, settings)
+    if carrier is Carrier.ELSEWHERE or (carrier is Carrier.HERE and hasAnswered):
+        return well(ExamStep.ROUTE, f"{where}, a VPN that this client does not carry")
+    if carrier is Carrier.OURS:
         return faulty(ExamStep.ROUTE, f"{where}, the VPN that uotp carries: it goes round in a loop", remedy)
+    if carrier is Carrier.HERE:
+        peers = " and ".join(f"port {port} of {peer}" for peer, port in way.vpn or () if isLoopback(peer))
+        where += f", a VPN whose peer is a program of this machine, {peers}"
+        return faulty(ExamStep.ROUTE, f"{where}: if that is a client of this server, it goes round in a loop", remedy)
     facts = f"{where}, a VPN: if that is the one that uotp carries, it goes round in a loop"
-    return (doubtful if hasConnected else faulty)(ExamStep.ROUTE, facts, remedy)
+    return (doubtful if hasAnswered else faulty)(ExamStep.ROUTE, facts, remedy)
 
 
-def isOurs(peer: tuple[str, int], settings: DoctorSettings) -> bool:
+def isLoopback(host: str) -> bool:
     """
-    @return: whether a WireGuard that sends there sends to the client.
+    @return: whether a WireGuard that sends there sends to a program of this machine.
     """
-    address = Host.parse(peer[0]).asOneAddress.address
-    return address is not None and address.is_loopback and peer[1] in portsOf(settings.listen)
+    address = Host.parse(host).asOneAddress.address
+    return address is not None and address.is_loopback
 
 
 def judgeMark(mark: int | None, machine: Machine) -> Finding:

@@ -96,7 +96,8 @@ class Meeting:
         @return: what was found out of a server where TLS has not come about.
         """
         if trouble.isAboutUs:  # TLS 1.2: the server has been verified before that
-            return replace(found, isTrusted=True, shown=talk.shown(), refusesUs=trouble.words)
+            found = replace(found, isTrusted=True, shown=talk.shown())
+            return replace(found, refusesUs=trouble.words, missesListing=trouble.isAboutList)
         if trouble.isAboutProtocol:
             return self._look(replace(found, wantsOther=True), address, shows=False, offers=False)
         if talk.refusal is not None:
@@ -154,7 +155,7 @@ class Meeting:
         except HandshakeTrouble as trouble:
             channel.close()
             if trouble.isAboutUs:
-                return replace(found, refusesUs=trouble.words)
+                return replace(found, refusesUs=trouble.words, missesListing=trouble.isAboutList)
             return replace(found, answer=HelloAnswer.CLOSED)
         except TimeoutError:
             channel.close()

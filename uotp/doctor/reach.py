@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from uotp.doctor.findings import ExamStep, Finding, doubtful, faulty, well
-from uotp.doctor.seams import Machine
+from uotp.doctor.local import MAY_LOOP, Carrier, carrierOf
+from uotp.doctor.seams import Machine, Way
 from uotp.doctor.settings import DoctorSettings
 from uotp.errors import LookupFailed
 from uotp.net import Addresses, literalAddress
@@ -38,11 +39,13 @@ class Reached:
     Says how TCP fared.
 
     @ivar finding: the finding.
-    @ivar address: the first address that answers, or L{None}.
+    @ivar address: the first address that connects, or L{None}.
+    @ivar hasAnswered: whether somebody has answered, if only to refuse.
     """
 
     finding: Finding
     address: Any = None
+    hasAnswered: bool = False
 
 
 def findName(settings: DoctorSettings, machine: Machine) -> tuple[Finding, Addresses]:
@@ -76,15 +79,15 @@ def findName(settings: DoctorSettings, machine: Machine) -> tuple[Finding, Addre
 
 
 def connectTcp(
-    settings: DoctorSettings, machine: Machine, addresses: Addresses, mark: int | None, *, isLoop: bool
+    settings: DoctorSettings, machine: Machine, addresses: Addresses, mark: int | None, way: Way | None
 ) -> Reached:
     """
     Connect to one address after the other.
 
-    @param isLoop: whether the way there leads through a VPN.
+    @param way: the way there.
     @return: how that went.
     """
-    words, found, isTroubled = [], None, False
+    words, found, isTroubled, isRefused = [], None, False, False
     for address in addresses[:MOST_ADDRESSES]:
         where = f"{'[' + address.host + ']' if ':' in address.host else address.host}:{address.port}"
         began = machine.seconds()
@@ -95,27 +98,39 @@ def connectTcp(
             isTroubled = True
         except OSError as error:
             isTroubled = isTroubled or error.errno not in ELSEWHERE
+            isRefused = isRefused or error.errno == errno.ECONNREFUSED
             words.append(f"{where}: {CONNECT_WORDS.get(error.errno or 0, error.strerror or 'not connected')}")
         else:
             words.append(f"{where} connected in {(machine.seconds() - began) * 1000:.1f} ms")
             found = found or address
     facts = "; ".join(words)
     if found is None:
-        return Reached(faulty(ExamStep.TCP, facts, remedyFor(facts, settings, isLoop=isLoop)))
+        return Reached(unreached(facts, settings, way, isRefused=isRefused), hasAnswered=isRefused)
     if isTroubled:
         remedy = "the client passes over what does not answer; mend it, or take the address from the name"
-        return Reached(doubtful(ExamStep.TCP, facts, remedy), found)
-    return Reached(well(ExamStep.TCP, facts), found)
+        return Reached(doubtful(ExamStep.TCP, facts, remedy), found, hasAnswered=True)
+    return Reached(well(ExamStep.TCP, facts), found, hasAnswered=True)
 
 
-def remedyFor(facts: str, settings: DoctorSettings, *, isLoop: bool) -> str:
+def unreached(facts: str, settings: DoctorSettings, way: Way | None, *, isRefused: bool) -> Finding:
+    """
+    @return: the finding when nothing was reached.
+    """
+    carrier = carrierOf(way, settings)
+    if carrier in MAY_LOOP and not isRefused:
+        remedy = "the way to the server leads through a VPN: see the step route"
+        return faulty(ExamStep.TCP, facts, remedy, ExamStep.ROUTE if carrier is Carrier.OURS else None)
+    remedy = remedyFor(facts, settings.server[1], isRefused=isRefused)
+    if way is not None and carrier is Carrier.ELSEWHERE and not isRefused:
+        remedy = f"see whether the VPN {way.interface}, through which the way leads, is up; then {remedy}"
+    return faulty(ExamStep.TCP, facts, remedy)
+
+
+def remedyFor(facts: str, port: int, *, isRefused: bool) -> str:
     """
     @return: what to do when nothing was reached.
     """
-    port = settings.server[1]
-    if isLoop:
-        return "the way to the server leads through a VPN: see the step route"
-    if "refused" in facts:
+    if isRefused:
         return (
             f"see whether uotp-server runs, and where it listens (`ss -ltn` on the server): port {port} was tried, and "
             "127.0.0.1 there cannot be reached from elsewhere"

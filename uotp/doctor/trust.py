@@ -5,10 +5,12 @@ along.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 
 from uotp.doctor.encounter import Encounter, HelloAnswer
 from uotp.doctor.findings import ExamStep, Finding, doubtful, faulty, well
+from uotp.doctor.settings import DoctorSettings
 from uotp.telemetry import spelled
 from uotp.tls.inspection import Against, Flaw, ShownByServer
 
@@ -29,10 +31,19 @@ WORST_FIRST = (
 UNCLEAR = Flaw(Against.OTHER, "the certificate was refused at first, and shows no flaw at a second look")
 """Where two connections come to different ends, as to a balancer with several servers."""
 
+INTERCEPTED = (
+    "TLS may be intercepted by something on the way, which can read and change what passes; or another server is at "
+    "this address"
+)
 
-def judgeTls(found: Encounter, host: str, now: datetime) -> Finding:
+SHOW_ISSUER = "`openssl x509 -in server.pem -noout -issuer` there"
+
+ADVICE = re.compile(r"(?<!\\); ")
+"""Stands before what can be done; in a name of a certificate a backslash is before it."""
+
+
+def judgeTls(found: Encounter, settings: DoctorSettings, now: datetime) -> Finding:
     """
-    @param host: what was dialled.
     @return: the finding.
     """
     if not found.hasTls:
@@ -49,19 +60,32 @@ def judgeTls(found: Encounter, host: str, now: datetime) -> Finding:
             return doubtful(ExamStep.TLS, facts, "renew the server's certificate soon: it is valid for a few days more")
         return well(ExamStep.TLS, facts)
     worst = next((each for kind in WORST_FIRST for each in found.flaws if each.against is kind), UNCLEAR)
-    words = f"{worst.words}; {shown.version}, certificate {shown.subject} issued by {shown.issuer}"
-    if shown.root != shown.issuer:
-        words += f", that by {shown.root}"
     remedies = {
-        Against.ISSUER: issuerRemedy(found),
+        Against.ISSUER: issuerRemedy(found, isGiven=settings.tls is not None and settings.tls.cafile is not None),
         Against.REVOKED: "the server needs a new certificate: its CA has revoked this one",
         Against.PIN: pinRemedy(shown),
-        Against.NAME: nameRemedy(shown, host),
+        Against.NAME: nameRemedy(shown, settings.server[0]),
         Against.NOT_YET: "see the step clock: either this machine's clock is slow, or the certificate is for later",
         Against.EXPIRED: "if the step clock is well, renew the certificate on the server: `uotp cert renew server`",
         Against.OTHER: "make the server's certificate anew, as `uotp cert` does",
     }
-    return faulty(ExamStep.TLS, words, remedies[worst.against])
+    cause = ExamStep.CLOCK if found.isDateAlone else None
+    return faulty(ExamStep.TLS, untrustedFacts(worst, shown), remedies[worst.against], cause)
+
+
+def untrustedFacts(worst: Flaw, shown: ShownByServer) -> str:
+    """
+    @return: what is wrong with a server that is not trusted, and who it says that it is, with each name once.
+    """
+    facts = worst.words
+    if worst.against is Against.ISSUER:  # what follows it is for a log: the remedy knows more
+        facts = ADVICE.split(facts, maxsplit=1)[0]
+    facts += f"; {shown.version}"
+    if shown.subject not in facts:
+        facts += f", certificate {shown.subject}"
+    if shown.issuer not in facts:
+        facts += f", issued by {shown.issuer}"
+    return facts if shown.root in facts else f"{facts}, and its chain leads to {shown.root}"
 
 
 def troubleRemedy(found: Encounter) -> str:
@@ -79,29 +103,28 @@ def troubleRemedy(found: Encounter) -> str:
     )
 
 
-def issuerRemedy(found: Encounter) -> str:
+def issuerRemedy(found: Encounter, *, isGiven: bool) -> str:
     """
-    @return: what to do about an issuer that is not trusted.  By what is behind it, it may be told whether TLS is
-        intercepted on the way, or the server just has another certificate than the client expects.
+    @param isGiven: whether the user has given a CA.  Who has done so knows his server, so what is there may be
+        somebody else, also where it chooses our protocol.  Who has not has just forgotten it.
+    @return: what to do about an issuer that is not trusted.
     """
-    shown, cafile = found.shown, spelled("cafile")
-    assert shown is not None
+    cafile = spelled("cafile")
     if found.answer is HelloAnswer.FOREIGN:
         return (
             "no uotp is behind this certificate, but a web server or the portal of a network: give the right port, or "
             "log in to the network first"
         )
-    if shown.protocol is not None:
+    if isGiven:
         return (
-            f"a uotp-server is there, and the CA of its certificate is not known here: give by {cafile} the ca.pem "
-            "that was made with it.  If its own certificate is of a known CA (`openssl x509 -in server.pem -noout "
-            "-issuer` there), something on the way intercepts TLS"
+            f"{INTERCEPTED}.  Compare the issuer with that of the server: {SHOW_ISSUER}.  If the server has another "
+            "one, take another network, or ask whoever runs this one to let the server's address pass; if it has the "
+            f"same, give by {cafile} the ca.pem that was made with its certificate"
         )
     return (
-        f"TLS may be intercepted: something on the way shows a certificate of {shown.issuer} in place of the server's, "
-        "and can read and change what passes.  Compare: `openssl x509 -in server.pem -noout -issuer` on the server.  "
-        "If it is another issuer, take another network, or ask whoever runs this one to let the server's address pass; "
-        f"if it is the same, give its CA by {cafile}"
+        f"give by {cafile} the ca.pem that was made with the server's certificate: without it, only the CAs that this "
+        f"system knows are trusted.  If the server has another issuer, by {SHOW_ISSUER}, something on the way "
+        "intercepts TLS: take another network"
     )
 
 
@@ -122,6 +145,6 @@ def pinRemedy(shown: ShownByServer) -> str:
     @return: what to do about a key that is not the one that was pinned.
     """
     return (
-        f"if the server has got a new key, give {spelled('pins')} {shown.pin.hex()}, after you have compared it with "
-        "what `uotp cert` has printed on the server; else something on the way intercepts TLS"
+        f"{INTERCEPTED}.  Compare the pin with the one that `uotp cert` has printed on the server; if the server has a "
+        f"new key, with that pin, give {spelled('pins')} {shown.pin.hex()}"
     )

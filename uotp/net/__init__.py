@@ -6,7 +6,7 @@ and addresses.  Nothing here knows what the connections are for.
 from __future__ import annotations
 
 from uotp.net.given import GivenSockets, Transport, takeGivenSockets
-from uotp.net.hosts import Host, ownerOf, parseDestination
+from uotp.net.hosts import Host, ownerOf, parseDestination, shownHost
 from uotp.net.listening import LOCALHOST, MAX_PORT, Listen, ListenPlace, bindTogether, pairsOf, placesOf, requireListen
 from uotp.net.names import dnsName
 from uotp.net.resolver import (
@@ -95,6 +95,7 @@ __all__ = [
     "requireMarks",
     "setMark",
     "setSegmentSize",
+    "shownHost",
     "steer",
     "steeringTrouble",
     "systemLookup",

@@ -122,6 +122,19 @@ def ownerOf(host: str) -> str:
     return f"{IPv6Address(int(address) >> OWN_NETWORK_BITS << OWN_NETWORK_BITS)}/{OWN_NETWORK_BITS}"
 
 
+MAPPED_BEGINS = "::ffff:"
+"""So an address of IPv6 begins that only stands for one of IPv4, as the system writes it."""
+
+
+def shownHost(host: str) -> str:
+    """
+    @param host: the address of a peer, as the socket module has it.
+    @return: the same as its owner knows it: a socket for both families has an address of IPv6 also for
+        whoever comes by IPv4.
+    """
+    return Host.parse(host).asOneAddress.text if host.startswith(MAPPED_BEGINS) else host
+
+
 def parseDestination(word: str) -> str:
     """
     @return: a host name as it was written, or an address that can be sent to.

@@ -178,10 +178,10 @@ class ServedSession:
     def isMeant(self, word: str) -> bool:
         """
         @param word: the beginning of an id, as the log shows it, see L{beginsName}; or the name of a client,
-            with or without what stands behind a comma.
+            whole, with or without the fingerprint of its certificate.
         @return: whether this session is meant by it.
         """
-        return beginsName(self.name, word) or (bool(word) and f"{self.clientName},".startswith(f"{word},"))
+        return beginsName(self.name, word) or (bool(word) and word in {self.clientName, self.client.get("client")})
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,14 @@ OURS = "uotp"
 FORWARDED = "log_forwarded"
 """Key of events that another process of ours has logged, where they had their limit."""
 
+LEGACY = "log_legacy"
+"""The namespace of what was logged in Twisted's old way."""
+
 TEXTS = frozenset({None, "{log_text}", "{log_io}"})
 """Formats of what has none: it was logged in Twisted's old way, or printed."""
+
+_PORT_LINE = re.compile(r"\S+ starting on \d+|\(.+ Port \d+ Closed\)")
+"""What Twisted says of each of its ports; who runs the program has our own line of where it listens."""
 
 _NUMBER = re.compile(r"\d+")
 
@@ -29,9 +35,10 @@ _NUMBER = re.compile(r"\d+")
 class ForeignLines:
     """
     Hands log events on to observers: all of ours, but those of others only as often as a
-    L{RateLimit} allows.  Errors with a traceback count as others' whoever logs them, and have a
-    limit of their own, so that the first of each kind is said whatever else is.  What another
-    process of ours has handed on is not counted a second time.
+    L{RateLimit} allows, and those about Twisted's ports at C{debug} only.  Errors with a traceback
+    count as others' whoever logs them, and have a limit of their own, so that the first of each kind
+    is said whatever else is.  What another process of ours has handed on is not counted a second
+    time.
     """
 
     _log = Logger()
@@ -50,6 +57,10 @@ class ForeignLines:
         Hand an event on, or count it.  How many were left out is said by a line of our own,
         since each kind of observer writes the event in its own way.
         """
+        if _isOfPort(event):
+            if not Logger.hears(LogLevel.debug):
+                return
+            event = {**event, "log_level": LogLevel.debug}
         isError = "log_failure" in event or event.get("log_level") is LogLevel.critical
         if FORWARDED not in event and (isError or not _isOurs(event)):
             limit = self._errors if isError else self._lines
@@ -60,6 +71,12 @@ class ForeignLines:
                 level = event.get("log_level") or LogLevel.info
                 self._log.emit(level, "{count} lines like the next one were not said before it", count=suppressed)
         self._observer(event)
+
+
+def _isOfPort(event: LogEvent) -> bool:
+    if event.get("log_namespace") != LEGACY or event.get("log_level") is not LogLevel.info:
+        return False
+    return _PORT_LINE.fullmatch(str(event.get("log_text"))) is not None
 
 
 def _isOurs(event: LogEvent) -> bool:

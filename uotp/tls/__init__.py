@@ -13,9 +13,9 @@ from uotp.tls.credentials import (
     parsePin,
 )
 from uotp.tls.dates import utcNow
-from uotp.tls.files import DISK, CopiedFiles, CredentialFiles
+from uotp.tls.files import DISK, CopiedFiles, CredentialFiles, FilesReadOnce
 from uotp.tls.pins import publicKeyPin
-from uotp.tls.renewal import Prepared
+from uotp.tls.renewal import endingWords
 from uotp.tls.tokens import Tokens
 from uotp.tls.verification import PeerName
 
@@ -25,11 +25,12 @@ __all__ = [
     "ClientTls",
     "CopiedFiles",
     "CredentialFiles",
+    "FilesReadOnce",
     "PeerName",
-    "Prepared",
     "ServerCredentials",
     "ServerTls",
     "Tokens",
+    "endingWords",
     "parsePin",
     "publicKeyPin",
     "utcNow",

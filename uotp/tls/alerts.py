@@ -50,6 +50,12 @@ OUR_ERRORS = {
 REFUSED = "the peer refused our certificate: "
 REFUSED_US = "the peer refused the handshake: "
 
+OWN_CHECK = "internal error"
+"""OpenSSL sends this when a program's own check refuses: a server's list of clients, or a client's name or pin."""
+
+OWN_CHECKS = {"server": "our key is not in its list of clients", "client": "wrong name or pin"}
+"""What such a check of the peer has against us."""
+
 ALERTS = {
     "unknown ca": REFUSED + "unknown CA; the {peer} needs {issuer} by {cafile}",
     "certificate expired": REFUSED + "expired; {dates}",
@@ -58,8 +64,7 @@ ALERTS = {
     "unsupported certificate": REFUSED + "wrong purpose; it has to be made for a {own} ({cert})",
     "certificate unknown": REFUSED + "no reason given; its log may have one",
     "access denied": REFUSED_US + "access denied; its log may say why",
-    # OpenSSL sends this when a program's own check of name or pin refuses.
-    "internal error": REFUSED_US + "wrong name or pin, or an internal error; its log says which",
+    OWN_CHECK: REFUSED_US + "{ownCheck}, or an internal error; its log says which",
     "no application protocol": REFUSED_US + "it wants another protocol (ALPN), so it is no uotp {peer}, or what ends "
     "TLS before it has to let uotp/2 and uotp/1 pass",
     "unrecognized name": REFUSED_US + "it does not know the name that we ask for (see {serverName})",
@@ -80,7 +85,7 @@ ABOUT_CERTIFICATES = frozenset(
         "unsupported certificate",
         "certificate unknown",
         "access denied",
-        "internal error",
+        OWN_CHECK,
     }
 )
 """Alerts that a server sends which does not want the client that it sees."""
@@ -181,6 +186,7 @@ def _alertWords(alert: str, connection: RecordConnection | None, peer: str) -> s
     return words.format(
         peer=peer,
         own="client" if peer == "server" else "server",
+        ownCheck=OWN_CHECKS[peer],
         issuer="the CA that has signed it" if ours is None else nameText(ours.issuer),
         dates="its log says more" if ours is None else _dates(ours, peer),
         **{setting: spelled(setting) for setting in ("cafile", "cert", "serverName")},

@@ -4,12 +4,30 @@ Certificates and the clock: whether one is valid now, and when to doubt the cloc
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from cryptography import x509
 
 LONG_EXPIRED = timedelta(days=30)
 """Hardly anybody lets a certificate be out of date for so long: then it may be the clock that is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """
+    Tells of something that is out of date, or soon will be.
+
+    @ivar kind: C{"own"}, C{"ca"} or C{"crl"}.
+    @ivar authority: which CA it is, or whose list; empty for our own certificate.
+    @ivar file: where it was read.
+    @ivar reason: when it ends, and what to do about it, in words.
+    """
+
+    kind: str
+    authority: str
+    file: str
+    reason: str
 
 
 def utcNow() -> datetime:

@@ -13,8 +13,8 @@ from typing import NamedTuple
 from cryptography import x509
 
 from uotp.tls.contexts import Trusted
-from uotp.tls.dates import outOfDate
-from uotp.tls.reasons import nameText, plainName
+from uotp.tls.dates import Ending, outOfDate
+from uotp.tls.reasons import plainName
 
 EXPIRY_WARNING = timedelta(days=14)
 """The log warns so long before a certificate ends: time enough to renew it by hand."""
@@ -60,20 +60,20 @@ def expiring(ours: Ours | None, trusted: Trusted) -> Iterator[Expiring]:
             yield Expiring("crl", plainName(issuer), trusted.revocations.files[issuer], ends.timestamp())
 
 
-def endings(ours: Ours | None, trusted: Trusted, now: datetime) -> Iterator[tuple[str, str]]:
+def endings(ours: Ours | None, trusted: Trusted, now: datetime) -> Iterator[Ending]:
     """
-    @return: what is out of date or soon will be, and when, in words.
+    @return: what is out of date or soon will be.
     """
     yield from trusted.revocations.overdue(now)
-    watched = [(f"the CA {nameText(each.subject)} in {trusted.file}", each) for each in _lastOfTheirName(trusted, now)]
+    watched = [("ca", plainName(each.subject), trusted.file, each) for each in _lastOfTheirName(trusted, now)]
     if ours is not None:
-        watched.append((f"the certificate in {ours[0]}", ours[1]))
-    for what, certificate in watched:
+        watched.append(("own", "", *ours))
+    for kind, authority, file, certificate in watched:
         reason, ends = outOfDate(certificate, now), certificate.not_valid_after_utc
         if reason is None and ends - now <= EXPIRY_WARNING:
             reason = f"expires on {ends:%Y-%m-%d}"
         if reason is not None:
-            yield what, reason
+            yield Ending(kind, authority, file, reason)
 
 
 def _lastOfTheirName(trusted: Trusted, now: datetime) -> list[x509.Certificate]:

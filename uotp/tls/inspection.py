@@ -8,19 +8,29 @@ which everything is let through and written down (L{uotp.tls.looking}).
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.x509.oid import NameOID
+
+from uotp.tls.clients import NAME_LETTERS, OPENSSL_PREFIX
 from uotp.tls.credentials import ClientCredentials, ClientTls
 from uotp.tls.dates import utcNow
 from uotp.tls.files import DISK, CredentialFiles
 from uotp.tls.looking import Against, Flaw, LookingConnection
-from uotp.tls.reasons import nameText
+from uotp.tls.pins import publicKeyPin
+from uotp.tls.reasons import nameText, plainText
 from uotp.tls.talk import HandshakeTrouble, ShownByServer, TlsTalk
 from uotp.wire import Token, WireChoice
 
 __all__ = ["Against", "Flaw", "HandshakeTrouble", "Inspection", "OwnCertificate", "ShownByServer", "TlsTalk"]
+
+NAMELESS = "client"
+"""What a client is called in a list whose certificate has no name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +42,15 @@ class OwnCertificate:
     @ivar issuer: who has signed it.
     @ivar begins: since when it is valid.
     @ivar ends: until when.
+    @ivar listing: the line by which a server's list of clients lets it in; L{None} where its key is of a kind that
+        no list can have.
     """
 
     subject: str
     issuer: str
     begins: datetime
     ends: datetime
+    listing: str | None
 
 
 class Inspection:
@@ -97,4 +110,17 @@ class Inspection:
         if shown is None:
             return None
         begins, ends = shown.not_valid_before_utc, shown.not_valid_after_utc
-        return OwnCertificate(nameText(shown.subject), nameText(shown.issuer), begins, ends)
+        return OwnCertificate(nameText(shown.subject), nameText(shown.issuer), begins, ends, listingOf(shown))
+
+
+def listingOf(certificate: x509.Certificate) -> str | None:
+    """
+    @return: the line of a certificate's client in a list of clients, if its key can be in one.
+    """
+    try:
+        pin = publicKeyPin(certificate)
+    except UnsupportedAlgorithm:
+        return None
+    common = [str(each.value) for each in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    name = plainText(common[0], NAME_LETTERS).strip() if common else ""
+    return f"{OPENSSL_PREFIX}{b64encode(pin).decode('ascii')} {name or NAMELESS}"

@@ -180,7 +180,7 @@ def readIdentity(certificateFile: str, keyFile: str | None, files: CredentialFil
     """
     chain = readCertificates(certificateFile, "certificate file", files)
     path = keyFile if keyFile is not None else certificateFile
-    key = _readKey(path, files)
+    key = readKey(path, files)
     try:
         ours = _spki(key.public_key())
         matching = [_spki(certificate.public_key()) == ours for certificate in chain]
@@ -216,7 +216,12 @@ def _spki(key: PublicKeyTypes) -> bytes:
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
-def _readKey(path: str, files: CredentialFiles) -> PrivateKey:
+def readKey(path: str, files: CredentialFiles) -> PrivateKey:
+    """
+    @param files: where the file is.
+    @return: the private key in it.
+    @raise ConfigurationError: when it has none that can be used.
+    """
     data = readFile(path, "key file", files)
     labels = labelsOf(data)
     if b"OPENSSH PRIVATE KEY" in labels or not any(label.endswith(b"PRIVATE KEY") for label in labels):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from shlex import quote
 
@@ -20,12 +20,19 @@ from uotp.errors import ConfigurationError, PeerError, Refusal
 from uotp.process import Pausing, noPause
 from uotp.telemetry import Logger
 from uotp.tls import contexts
-from uotp.tls.dates import outOfDate
+from uotp.tls.dates import Ending, outOfDate
 from uotp.tls.expiry import Expiring, Ours, endings, expiring
 from uotp.tls.files import Contents, CopiedFiles, CredentialFiles, FilesReadOnce
 from uotp.tls.pem import readIdentity
 from uotp.tls.pins import publicKeyPin
 from uotp.tls.tokens import Tokens
+
+ENDING_WORDS = {
+    "own": "the certificate in {file} {reason}",
+    "ca": "the CA '{authority}' in {file} {reason}",
+    "crl": "the revocation list of '{authority}' in {file} {reason}",
+}
+"""How each kind of L{Ending} is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +81,7 @@ class Prepared:
     @ivar files: where it was read.
     @ivar loaded: what it has led to.
     @ivar exposed: what everybody may read of what is secret, and its file.
-    @ivar endings: what is out of date or soon will be, and when, in words.
+    @ivar endings: what is out of date or soon will be.
     @ivar isInUse: whether it says the same as what is in use.
     @ivar fingerprint: the L{fingerprintOf} what was read.
     """
@@ -83,7 +90,7 @@ class Prepared:
     files: CredentialFiles
     loaded: Loaded
     exposed: tuple[tuple[str, str], ...]
-    endings: tuple[tuple[str, str], ...]
+    endings: tuple[Ending, ...]
     isInUse: bool
     fingerprint: bytes
 
@@ -297,10 +304,17 @@ class RenewableCredentials:
         """
         self._warn(endings(self._ours, self._trusted, self._now()))
 
-    def _warn(self, found: Iterable[tuple[str, str]]) -> None:
+    def _warn(self, found: Iterable[Ending]) -> None:
         if self._files.isOriginal:
-            for what, reason in found:
-                self._log.warn("{what} {reason}", what=what, reason=reason)
+            for ending in found:
+                self._log.warn(ENDING_WORDS[ending.kind], **asdict(ending))
+
+
+def endingWords(ending: Ending) -> str:
+    """
+    @return: what the log says of it.
+    """
+    return ENDING_WORDS[ending.kind].format(**asdict(ending))
 
 
 def fingerprintOf(contents: Mapping[str, bytes]) -> bytes:

@@ -18,8 +18,9 @@ from OpenSSL.SSL import X509VerificationCodes as Codes
 
 from uotp.errors import ConfigurationError
 from uotp.process import Pausing
+from uotp.tls.dates import Ending
 from uotp.tls.pem import Authorities
-from uotp.tls.reasons import nameText
+from uotp.tls.reasons import nameText, plainName
 
 Lists = Sequence[x509.CertificateRevocationList]
 
@@ -119,14 +120,14 @@ class Revocations:
                 return f"{what} was good until {ends:%Y-%m-%d}, and the one in use is newer"
         return None
 
-    def overdue(self, now: datetime) -> Iterator[tuple[str, str]]:
+    def overdue(self, now: datetime) -> Iterator[Ending]:
         """
-        @return: each list whose time is over, and what to do about it, in words.
+        @return: each list whose time is over, and what to do about it.
         """
         for issuer, ends in self.ends.items():
             if ends is not None and _isOver(ends, now):
                 reason = f"was good until {ends:%Y-%m-%d}: it still holds, but what was revoked since then is not in it"
-                yield f"the revocation list of {nameText(issuer)} in {self.files[issuer]}", f"{reason}; get a newer one"
+                yield Ending("crl", plainName(issuer), self.files[issuer], f"{reason}; get a newer one")
 
 
 NONE = Revocations({}, {}, {})

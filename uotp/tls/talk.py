@@ -12,7 +12,7 @@ from typing import Any
 from OpenSSL import SSL
 from OpenSSL.crypto import X509, X509Name
 
-from uotp.tls.alerts import WANTS_OTHER_PROTOCOL, alertOf, isAboutOurs
+from uotp.tls.alerts import OWN_CHECK, WANTS_OTHER_PROTOCOL, alertOf, isAboutOurs
 from uotp.tls.dates import utcNow
 from uotp.tls.looking import Flaw, LookingConnection
 from uotp.tls.pem import quietly
@@ -62,13 +62,17 @@ class HandshakeTrouble(Exception):
 
     @ivar words: why one end refuses the other; L{None} when the connection just ended.
     @ivar isAboutUs: whether the server has something against our certificate, or misses one.
+    @ivar isAboutList: whether that may be that we are not in its list of clients.
     @ivar isAboutProtocol: whether it wants another protocol by ALPN.
     """
 
-    def __init__(self, words: str | None, *, isAboutUs: bool = False, isAboutProtocol: bool = False) -> None:
+    def __init__(
+        self, words: str | None, *, isAboutUs: bool = False, isAboutList: bool = False, isAboutProtocol: bool = False
+    ) -> None:
         super().__init__(words or "the connection ended")
         self.words = words
         self.isAboutUs = isAboutUs
+        self.isAboutList = isAboutList
         self.isAboutProtocol = isAboutProtocol
 
 
@@ -140,10 +144,13 @@ class TlsTalk:
                 raise self._trouble(error) from error
 
     def _trouble(self, error: SSL.Error) -> HandshakeTrouble:
+        isAboutUs = self._connection.refusal is None and isAboutOurs(error, self._connection)
+        alert = alertOf(error)
         return HandshakeTrouble(
             self._connection.refusalWords(error),
-            isAboutUs=self._connection.refusal is None and isAboutOurs(error, self._connection),
-            isAboutProtocol=alertOf(error) == WANTS_OTHER_PROTOCOL,
+            isAboutUs=isAboutUs,
+            isAboutList=isAboutUs and alert == OWN_CHECK,
+            isAboutProtocol=alert == WANTS_OTHER_PROTOCOL,
         )
 
     @property

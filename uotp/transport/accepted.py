@@ -8,8 +8,9 @@ import socket
 from typing import Any
 
 from twisted.internet import tcp
+from twisted.internet.address import IPv4Address, IPv6Address
 
-from uotp.net import TunnelSocketOptions, ownerOf, tuneTunnelSocket
+from uotp.net import TunnelSocketOptions, ownerOf, shownHost, tuneTunnelSocket
 from uotp.transport.handshakes import HandshakeQueue
 from uotp.transport.phases import StreamEvent, StreamPhase
 from uotp.transport.tcp import TcpStream
@@ -54,6 +55,14 @@ class AcceptedTcpStream(TcpStream, tcp.Server):
         self._setUp(accepted, tuning)
         super().__init__(accepted, protocol, client, *rest)
         self._begin()
+
+    def getHost(self) -> IPv4Address | IPv6Address:
+        """
+        @return: our own address; of IPv4 where the peer's is.
+        """
+        host, port, *rest = self.socket.getsockname()
+        shown = shownHost(host)
+        return IPv6Address("TCP", shown, port, *rest) if ":" in shown else IPv4Address("TCP", shown, port)
 
     def __repr__(self) -> str:
         """

@@ -21,7 +21,7 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
-from uotp.net import bindable, ownerOf, setSegmentSize
+from uotp.net import bindable, ownerOf, setSegmentSize, shownHost
 from uotp.telemetry import Logger
 from uotp.transport.handshakes import HandshakeQueue
 from uotp.transport.watch import ReactorWatch, Watch, newWatch
@@ -292,7 +292,7 @@ class Listener(tcp.Port):
                     self._rest(error)
                 return
             try:
-                self.reception.arrived(Newcomer(self, accepted, withZone(address)))
+                self.reception.arrived(Newcomer(self, accepted, peerAddress(address)))
             except Exception:  # noqa: BLE001 - or the reactor would close this port
                 self._guardLog.failure("a connection that was accepted is lost")
                 accepted.close()
@@ -327,11 +327,15 @@ class Listener(tcp.Port):
     stopListening = loseConnection
 
 
-def withZone(address: tuple[Any, ...]) -> tuple[Any, ...]:
+def peerAddress(address: tuple[Any, ...]) -> tuple[Any, ...]:
     """
     @param address: of a connection that was accepted, as the socket module has it.
-    @return: the same, with the network interface where the address needs one.
+    @return: the same, with the network interface where the address needs one; and that of whoever has come by
+        IPv4 as one of IPv4.
     """
+    shown = shownHost(address[0])
+    if shown != address[0]:
+        return shown, address[1]
     isLocal = len(address) > 3 and address[3]  # noqa: PLR2004 - host, port, flow, zone
     if not isLocal:
         return address

@@ -33,6 +33,7 @@ from uotp.net import (
     boundSendBuffer,
     boundSendRate,
     isWritable,
+    shownHost,
     tcpCost,
     tcpFlight,
     tcpPathStats,
@@ -479,7 +480,7 @@ def addressWords(ask: Callable[[], Any]) -> str:
         host, port, *_ = ask()
     except OSError:  # the peer is gone already
         return "nowhere"
-    return f"{Host.parse(host).besidePort}:{port}"
+    return f"{Host.parse(shownHost(host)).besidePort}:{port}"
 
 
 def cleaned(error: Exception) -> Failure:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from twisted.logger import LogLevel
 
 from uotp.boundaries import Address
+from uotp.net import shownHost
 from uotp.telemetry import Drop
 from uotp.train import MAX_TRAIN_BYTES, Train, cut
 from uotp.udp.base import SEND_DROPS, PortContext
@@ -121,7 +122,7 @@ class SegmentSender:
             "datagrams of {segment} bytes are longer than the path to {host} carries in one piece: sending them one by"
             " one, in fragments, takes longer",
             segment=segment,
-            host=destination[0],
+            host=shownHost(destination[0]),
         )
 
     def _say(self, words: str, **fields: object) -> None:

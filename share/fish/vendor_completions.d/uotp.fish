@@ -179,6 +179,7 @@ complete -c uotp -n '__fish_seen_subcommand_from doctor' -s h -l help -d 'show t
 complete -c uotp -n '__fish_seen_subcommand_from doctor' -l version -d 'show the version and exit'
 complete -c uotp -n '__fish_seen_subcommand_from status' -s s -l socket -r -F -d 'control socket of one program'
 complete -c uotp -n '__fish_seen_subcommand_from status' -s j -l json -d 'print each program\'s report as one line of JSON'
+complete -c uotp -n '__fish_seen_subcommand_from status' -l check -d 'end with status 3 when a program answers that it is not ready, for a health...'
 complete -c uotp -n '__fish_seen_subcommand_from status' -s h -l help -d 'show the help and exit'
 complete -c uotp -n '__fish_seen_subcommand_from status' -l version -d 'show the version and exit'
 complete -c uotp -n '__fish_seen_subcommand_from top' -s s -l socket -r -F -d 'control socket of one program'

@@ -17,7 +17,7 @@ from tests.doubles.processlogs import RecordingProcessLog
 from tests.doubles.reactors import MemoryReactor
 from tests.doubles.services import RecordingService
 from uotp.cli import client, server
-from uotp.cli.config import configuration
+from uotp.cli.config import reading
 from uotp.cli.endservice import EndService
 from uotp.cli.introduction import commandLine
 from uotp.errors import ConfigurationError
@@ -209,7 +209,7 @@ class RefusalTests(ConfigurationTestCase):
             looked.append(key)
             return []
 
-        self.patch(configuration, "similarNames", look)
+        self.patch(reading, "similarNames", look)
         faults = self.refusals(client, CLIENT + "".join(f"key{number} = 1\n" for number in range(1000)))
         self.assertEqual(faults[0], "FILE:2: there is no key key0")
         self.assertEqual(faults[-1], "FILE: and 980 faults more")
@@ -257,7 +257,7 @@ class RefusalTests(ConfigurationTestCase):
         reason = f"cannot read the key file {os.path.abspath('k.pem')}"
         self.assertEqual(options.located(reason), reason)
         reason = f"cannot read the certificate file {self.directory}/c.pem"
-        self.assertEqual(options.located(reason), f"{self.file}:2: {reason}")
+        self.assertEqual(options.located(reason), f"{self.file}:2: cert: {reason}")
 
     def test_whatOnlyTheServiceFindsIsFoundInTheFile(self) -> None:
         self.replaceReactor(MemoryReactor())

@@ -59,5 +59,5 @@ class ConfigurationPageTests(CommandTestCase):
 
     def test_faultsAreSaidSo(self) -> None:
         self.file.write_text(FAULTY)
-        self.assertEqual(self.statusOf(lambda: check([str(self.file)])), 2)
+        self.assertEqual(check([str(self.file)]), 2)
         self.assertEqual(self.err.getvalue().replace(str(self.folder) + "/", ""), self.blocks["config-faults"])

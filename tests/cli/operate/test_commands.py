@@ -86,6 +86,35 @@ class CommandsTests(CommandTestCase):
         first, second = map(json.loads, self.out.getvalue().splitlines())
         self.assertEqual((first["pid"], first["mood"], second["pid"]), (4711, "fine", 4712))
 
+    def setReady(self, *, isReady: bool) -> None:
+        """
+        Let the client be ready, or not.
+        """
+        answer: Any = self.answers[CLIENT]
+        answer["report"].update(isReady=isReady, trouble="" if isReady else "no server")
+
+    def test_aCheckTellsByItsStatusWhoIsNotReady(self) -> None:
+        """
+        All are shown all the same, and who does not ask for it is told by words alone.
+        """
+        for words in ([], ["--json"]):
+            for isReady, checked in ((True, 0), (False, 3)):
+                self.setReady(isReady=isReady)
+                self.assertEqual(status(words), 0)
+                shown = self.out.getvalue()
+                self.assertEqual(status([*words, "--check"]), checked)
+                self.assertEqual(self.out.getvalue(), shown * 2)
+                self.out.truncate(0)
+                self.out.seek(0)
+
+    def test_aCheckThatOneDoesNotAnswerHasFailed(self) -> None:
+        """
+        Whatever another has said of itself.
+        """
+        self.setReady(isReady=False)
+        self.answers[SERVER] = AskError("server-8443 has not answered")
+        self.assertEqual(status(["--check"]), 1)
+
     def test_withoutAnyProgramThatIsSaid(self) -> None:
         self.patch(commands, "foundSockets", lambda _: [])
         for name, run in OPERATING.items():

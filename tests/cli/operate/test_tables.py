@@ -12,9 +12,11 @@ from rich.console import Console
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.reports import CLIENT_REPORT, NOW, SERVER_REPORT, SESSION
+from tests.doubles.tlspairs import TRUSTED
 from uotp.cli.operate.rates import ProgramRates, Rate, sessionKey
 from uotp.cli.operate.tables import consoleFor, glance, kinds, sessionTable
 from uotp.monitoring import CertificateReport, SessionReport
+from uotp.tls.reasons import certificateName
 
 LONG = replace(
     SESSION,
@@ -39,6 +41,19 @@ class TablesTests(SynchronousTestCase):
         console = Console(file=out, width=width, force_terminal=isTerminal, highlight=False, emoji=False, markup=False)
         console.print(part)
         return [line.rstrip() for line in out.getvalue().splitlines()]
+
+    def test_aNameIsShownWholeAndWithoutItsFingerprint(self) -> None:
+        """
+        By what is shown an operator ends the sessions of a client.
+        """
+        for client, who in (
+            ("laptop, sha256 1a2b3c4d", "laptop"),
+            (certificateName(TRUSTED.issue("good.test").certificate), "leaf"),
+            ("laptop, x", "laptop, x"),
+            ("", "192.0.2.7:51000"),
+        ):
+            line = self.printed(sessionTable([replace(SESSION, client=client)], 80))[1]
+            self.assertEqual(line[len("1f2e3d4c ") :].partition("  ")[0].partition(" 61m")[0], who)
 
     def test_allIsSeenAtAGlance(self) -> None:
         self.assertEqual(

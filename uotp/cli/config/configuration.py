@@ -1,31 +1,19 @@
 """
-Turns a configuration file into what a command line would say: options by their long names, and
-where to send.
+What a configuration file says, and how errors name its keys and lines.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
-from uotp.cli.addresses import destinationWords, parseHost
-from uotp.cli.config.document import Document, readDocument
-from uotp.cli.config.faults import MOST_FAULTS, Fault, FaultsError
-from uotp.cli.config.inlinefiles import InlineFiles, inlineName
-from uotp.cli.config.values import ValueFault, checked, inlineText, kindOf, wordOf, wordsIn
-from uotp.cli.options import Flag, GnuOptions, Option
-from uotp.cli.parsers import parsePort
-from uotp.cli.words import either, shown, similarNames
-from uotp.tls import CredentialFiles
+from uotp.cli.config.faults import Fault
+from uotp.cli.config.inlinefiles import InlineFiles
 
-PORT = "port"
-"""The key of the port to send to, where it does not stand behind the host."""
-
-DESTINATIONS = {"server": "uotp-client", "target": "uotp-server"}
-"""The keys of where to send, and the programs that have them."""
+_LINE_WITHIN = re.compile(r"(/\S.*?), line (\d+)(?=: )")
+"""The name of a file, and a line of it, as errors tell them."""
 
 _MENTIONED = re.compile(r"--([a-z][a-z0-9-]*)")
 
@@ -48,7 +36,7 @@ class Configuration:
     destinationKey: str
     destination: tuple[str, str] | None
     lines: Mapping[str, int]
-    files: CredentialFiles
+    files: InlineFiles
 
     def without(self, given: Collection[str]) -> list[tuple[str, str | None]]:
         """
@@ -63,16 +51,49 @@ class Configuration:
         @param given: those that stand on the command line.
         @return: the same with the file and the line, and keys as they stand there.
         """
+        fault = self.faultOf(reason, given)
+        return reason if fault is None else fault.told(self.file)
+
+    def faultOf(self, reason: str, given: Collection[str] = ()) -> Fault | None:
+        """
+        @param reason: why options cannot be used, alone or together.
+        @param given: those that stand on the command line.
+        @return: the same, with the line, and keys as they stand there; L{None} where it may be of what the command
+            line says.
+        """
         mentioned = _MENTIONED.findall(reason)
         ours = [name for name in mentioned if name in self.lines and name not in given]
+        named = self._named(reason, given)
         if mentioned and not ours and any(name in given for name in mentioned):
-            return reason
+            return None
+        if not mentioned and named is None and given:
+            return None
         words = _MENTIONED.sub(lambda match: match[0] if match[1] in given else match[1], reason)
-        places = [self.lines[name] for name in ours]
-        places += [self.lines[name] for name, word in self.options if _isNamed(word, reason)]
-        if not mentioned and not places and given:
-            return reason  # it may be of what the command line says
-        return Fault(words, min(places) if places else None).told(self.file)
+        if named is not None:
+            return self.faultAt(named, words)
+        return Fault(words, min((self.lines[name] for name in ours), default=None))
+
+    def faultAt(self, key: str, reason: str) -> Fault:
+        """
+        @param key: whose value is the reason, or names a file that is.
+        @return: what is wrong, with the key and the line.  Of a list that stands in the file that is its own line.
+        """
+        line, place = self.lines[key], _LINE_WITHIN.search(reason)
+        if place is not None and self.files.holds(place[1]):
+            line = self.files.lineOf(place[1], int(place[2]))
+            reason = f"{reason[: place.end(1)]}{reason[place.end() :]}"
+        return Fault(f"{key}: {reason}", line)
+
+    def _named(self, reason: str, given: Collection[str]) -> str | None:
+        """
+        @return: the key of the file that a reason names first.
+        """
+        places = []
+        for name, word in self.options:
+            if name not in given and word is not None and os.path.isabs(word):
+                place = re.search(rf"(?<![\w/.]){re.escape(word)}(?![\w/#-]|\.\w)", reason)
+                places += [] if place is None else [(place.start(), -len(word), name)]
+        return min(places)[2] if places else None
 
     def changedSince(self, before: Configuration) -> list[str]:
         """
@@ -91,148 +112,3 @@ class Configuration:
         for name, word in self.options:
             found.setdefault(name, []).append(word)
         return found
-
-
-def _isNamed(word: str | None, reason: str) -> bool:
-    """
-    @return: whether a reason names a file that an option names.
-    """
-    return word is not None and os.path.isabs(word) and word in reason
-
-
-@dataclass(slots=True)
-class _Reading:
-    """
-    Goes through the keys of a file, and notes all that is wrong.
-    """
-
-    options: GnuOptions
-    destinationKey: str
-    document: Document
-    faults: list[Fault] = field(default_factory=list)
-    found: list[tuple[str, str | None]] = field(default_factory=list)
-    lines: dict[str, int] = field(default_factory=dict)
-    inline: dict[str, Option] = field(default_factory=dict)
-
-    @property
-    def isForTheOtherEnd(self) -> bool:
-        """
-        Whether the file has what only the other end has: where that sends to.
-        """
-        return any(key in self.document.values for key in DESTINATIONS if key != self.destinationKey)
-
-    def note(self, key: str, reason: str, *path: str | int) -> None:
-        """
-        Something is wrong with a key.
-
-        @param path: where in its value.
-        """
-        self.faults.append(Fault(reason, self.document.lineOf(key, *path)))
-
-    def readKeys(self) -> None:
-        """
-        Read all keys but those of the destination.
-        """
-        rows = {row.name: row for row in self.options.rows}
-        for key, value in self.document.values.items():
-            self.lines[key] = self.document.lineOf(key)
-            if key in (self.destinationKey, PORT):
-                continue
-            if key not in rows:
-                self.note(key, self.unknown(key, value, rows))
-                continue
-            try:
-                self.read(rows[key], value)
-            except ValueFault as fault:
-                where = () if fault.element is None else (fault.element,)
-                self.note(key, f"{key}: {fault}", *where)
-
-    def read(self, row: Option | Flag, value: Any) -> None:
-        """
-        Read a key.
-
-        @raise ValueFault: when its value cannot be used.
-        """
-        value = checked(row, value)
-        if isinstance(row, Flag):
-            self.found += [(row.name, None)] if value else []
-            return
-        directory = os.path.dirname(os.path.abspath(self.document.file))
-        if inlineText(row, value) is not None:
-            name = inlineName(os.path.abspath(self.document.file), row.name)
-            self.inline[name] = row
-            self.found.append((row.name, name))
-            return
-        self.found += [(row.name, word) for word in wordsIn(row, value, directory)]
-
-    def unknown(self, key: str, value: Any, rows: Iterable[str]) -> str:
-        """
-        @return: that there is no such key, and what may be meant.
-        """
-        what = f"the table [{key}]" if isinstance(value, dict) else f"the key {shown(key)}"
-        if len(key) == 1 and key in self.options.synonyms:
-            return f"there is no {what[4:]}: write {self.options.synonyms[key]}"
-        if key in DESTINATIONS:
-            return f"{key} is a key of {DESTINATIONS[key]}, and this file is read by {self.options.commandName}"
-        whose = self.options.whose(f"--{key}")
-        if whose is not None:
-            return f"{key} is {whose}".replace(" an option of uotp-", " a key of uotp-")
-        isTold = len(self.faults) < MOST_FAULTS  # to look for names takes long where there are thousands of keys
-        similar = similarNames(key, [*rows, self.destinationKey, PORT]) if isTold else []
-        meant = f": did you mean {either(similar, '')}?" if similar else ""
-        return f"there is no {what[4:]}{meant}"
-
-    def readDestination(self, *, isNeeded: bool) -> tuple[str, str] | None:
-        """
-        @param isNeeded: whether there has to be one.
-        @return: host and port, not parsed yet.
-        """
-        key, values = self.destinationKey, self.document.values
-        if key not in values:
-            if PORT in values:
-                self.note(PORT, f"{PORT} belongs to {key}, which is missing")
-            elif isNeeded and not self.isForTheOtherEnd:
-                self.faults.append(Fault(f'{key} is missing: write {key} = "HOST:PORT"'))
-            return None
-        host, port = values[key], values.get(PORT)
-        if not isinstance(host, str):
-            self.note(key, f'{key}: text is needed, as "HOST:PORT", and {kindOf(host)}')
-            return None
-        if port is not None and (isinstance(port, bool) or not isinstance(port, (int, str))):
-            self.note(PORT, f"{PORT}: a number is needed, and {kindOf(port)}")
-            return None
-        try:
-            words = destinationWords([host] if port is None else [host, wordOf(port)], f"{key} {PORT}")
-        except ValueError:
-            twice = f"the port stands in it and in {PORT}" if port is not None else "the port is missing"
-            self.note(key, f'{key} = {shown(host)}: {twice}: write {key} = "HOST:PORT"')
-            return None
-        for place, word, parse in ((key, words[0], parseHost), (key if port is None else PORT, words[1], parsePort)):
-            try:
-                parse(word)
-            except ValueError as error:
-                self.note(place, f"{place}: {shown(word)}: {error}")
-        return words
-
-
-def readConfiguration(
-    options: GnuOptions, destinationKey: str, file: str, *, needsDestination: bool = True, isReadAgain: bool = False
-) -> Configuration:
-    """
-    Read a configuration file.
-
-    @param options: those of the program that it is for.
-    @param destinationKey: the key of where to send.
-    @param file: its name.
-    @param needsDestination: whether it has to say where to send.
-    @param isReadAgain: see L{readDocument}.
-    @return: what it says.
-    @raise FaultsError: when it cannot be used, with all that is wrong.
-    """
-    reading = _Reading(options, destinationKey, readDocument(file, isReadAgain=isReadAgain))
-    reading.readKeys()
-    destination = reading.readDestination(isNeeded=needsDestination)
-    if reading.faults:
-        raise FaultsError(file, reading.faults)
-    files = InlineFiles(os.path.abspath(file), reading.inline, reading.document)
-    return Configuration(file, reading.found, destinationKey, destination, reading.lines, files)

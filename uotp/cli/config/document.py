@@ -79,6 +79,16 @@ class Document:
         where: Path = path
         return self._keyLines.of(where)
 
+    def lineOfText(self, number: int, *path: str | int) -> int:
+        """
+        @param number: a line of a text of several lines.
+        @param path: where the text is.
+        @return: the line where that is in the file.
+        """
+        first = self.lineOf(*path)
+        opening = self._text.split("\n", first)[first - 1].rstrip()
+        return first + number - (not opening.endswith(('"""', "'''")))
+
     def _no(self, fault: Fault) -> FaultsError:
         return FaultsError(self.file, [fault])
 

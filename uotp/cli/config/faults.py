@@ -36,6 +36,7 @@ class FaultsError(usage.UsageError):
     """
     Tells all that is wrong with a file.
 
+    @ivar faults: in the order of their lines.
     @ivar lines: a line for each fault.
     """
 
@@ -43,7 +44,7 @@ class FaultsError(usage.UsageError):
         """
         @param file: its name.
         """
-        found = sorted(faults, key=lambda fault: fault.line or 0)
+        self.faults = found = sorted(faults, key=lambda fault: fault.line or 0)
         self.lines = [fault.told(file) for fault in found[:MOST_FAULTS]]
         if len(found) > MOST_FAULTS:
             self.lines.append(f"{file}: and {len(found) - MOST_FAULTS} faults more")

@@ -11,7 +11,7 @@ from functools import partial
 
 from uotp.cli.config.document import Document, readDocument
 from uotp.cli.config.faults import FaultsError
-from uotp.cli.config.values import ValueFault, checked, inlineText
+from uotp.cli.config.values import ValueFault, checked, inlineText, lineWithin
 from uotp.cli.options import Option
 from uotp.tls import DISK, CredentialFiles
 
@@ -75,6 +75,27 @@ class InlineFiles:
         if text is None:
             raise OSError(errno.ENOENT, f"the key {row.name} has no such text any more", path)
         return text.encode()
+
+    def lineOf(self, path: str, number: int) -> int:
+        """
+        @param number: a line of a file that stands in the configuration file.
+        @return: the same line of that.
+        """
+        row = self._rows[path]
+        try:
+            document = self._document or self._read()
+        except FaultsError:
+            return number
+        value = document.values.get(row.name)
+        if isinstance(value, str):
+            return document.lineOfText(number, row.name)
+        return lineWithin(value or [], partial(document.lineOf, row.name), number)
+
+    def holds(self, path: str) -> bool:
+        """
+        @return: whether a file stands in the configuration file.
+        """
+        return path in self._rows
 
     def onDisk(self, path: str) -> str:
         """

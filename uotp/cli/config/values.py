@@ -155,6 +155,21 @@ def inlineText(row: Option, value: Any, lineOf: Callable[[int | str], int] | Non
     return "".join(f"{line}\n" for line in text)
 
 
+def lineWithin(value: Any, lineOf: Callable[[int | str], int], number: int) -> int:
+    """
+    @param value: an array or a table.
+    @param lineOf: see L{inlineText}.
+    @param number: a line of the text that L{inlineText} makes of it.
+    @return: the line of the configuration file.
+    """
+    at = 0
+    for element in value if isinstance(value, dict) else range(len(value)):
+        at = max(at + 1, lineOf(element))
+        if at >= number:
+            return lineOf(element)
+    return number
+
+
 def wordsIn(row: Option, value: Any, directory: str) -> Iterator[str]:
     """
     Turn a value that L{checked} has let pass into the words that a command line would have.

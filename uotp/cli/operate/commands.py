@@ -40,6 +40,9 @@ from uotp.telemetry import sayLast
 FAILED = 1
 """The exit status when a program has not done what it was asked, or there is none."""
 
+NOT_READY = 3
+"""The exit status of C{uotp status --check} when all have answered, and one of them is not ready."""
+
 
 def programsFor(options: OperateOptions, environment: Mapping[str, str]) -> list[Program]:
     """
@@ -129,12 +132,16 @@ def status(argv: Sequence[str]) -> int:
     options = StatusOptions()
     options.parseOptions(argv)
     show = _printJson if options["json"] else _tablePrinter()
+    areReady = True
 
     def act(program: Program) -> bool:
-        show(program, askProgram(program, ControlRequest(ASK_REPORT)))
+        nonlocal areReady
+        answer = askProgram(program, ControlRequest(ASK_REPORT))
+        show(program, answer)
+        areReady = areReady and (not options["check"] or reportOf(program, answer).isReady)
         return True
 
-    return askEach(options, act)
+    return askEach(options, act) or (0 if areReady else NOT_READY)
 
 
 def _printJson(_: Program, answer: Mapping[str, Any]) -> None:

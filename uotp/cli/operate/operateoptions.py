@@ -76,7 +76,11 @@ class StatusOptions(OperateOptions):
         "Shows how the programs are that run here, and their sessions: all of them, or the one that is named as "
         "its control socket is (server-8443), by its end (server) or its port (8443)."
     )
-    rows = (SOCKET, Flag("json", "j", "print each program's report as one line of JSON"))
+    rows = (
+        SOCKET,
+        Flag("json", "j", "print each program's report as one line of JSON"),
+        Flag("check", None, "end with status 3 when a program answers that it is not ready, for a health check"),
+    )
 
 
 class TopOptions(OperateOptions):

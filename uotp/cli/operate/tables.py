@@ -32,6 +32,9 @@ LEAST_LONG_COLUMNS = 8
 MOST_KINDS = 6
 """So many kinds of drops and the like are named, those that are most first."""
 
+FINGERPRINT_FOLLOWS = ", sha256 "
+"""What stands between a client's name and the fingerprint of its certificate, as servers tell both."""
+
 GOOD, WORRYING, BAD, QUIET = "green", "yellow", "bold red", "dim"
 
 
@@ -189,6 +192,13 @@ def _tunnels(session: SessionReport) -> Text:
     return _number(words, isWorrying=session.tunnelsReady < session.tunnelsWanted)
 
 
+def _who(session: SessionReport) -> str:
+    """
+    @return: the name of a client, without the fingerprint of its certificate; its address where it has none.
+    """
+    return session.client.rpartition(FINGERPRINT_FOLLOWS)[0] or session.client or session.peer
+
+
 def columnsFor(rates: ProgramRates | None, *, hasWorkers: bool) -> tuple[Column, ...]:
     """
     @param rates: how fast it goes in sessions; L{None} to show what they have carried.
@@ -210,7 +220,7 @@ def columnsFor(rates: ProgramRates | None, *, hasWorkers: bool) -> tuple[Column,
         *([Column("W", lambda each: _number(str(each.worker)))] if hasWorkers else []),
         Column("CLIENT", lambda each: harmless(each.client), isWide=True, isText=True),
         Column("PEER", lambda each: harmless(each.peer), isWide=True, isText=True),
-        Column("WHO", lambda each: harmless(each.client.partition(",")[0] or each.peer), isNarrow=True, isText=True),
+        Column("WHO", lambda each: harmless(_who(each)), isNarrow=True, isText=True),
         Column("AGE", lambda each: _number(ageOf(each.seconds))),
         Column("IDLE", lambda each: _number(ageOf(each.idleSeconds))),
         *traffic,

@@ -21,7 +21,7 @@ from uotp.client.sources.allowed import AllowedSources, Network
 from uotp.client.sources.places import Places
 from uotp.client.sources.source import SourceSession
 from uotp.client.sources.sourceport import Source, SourcePort
-from uotp.net import hostOf
+from uotp.net import hostOf, shownHost
 from uotp.process import Round, Steps
 from uotp.session import ClosingSessions, wordsForLate
 from uotp.telemetry import BudgetedLogger, Drop, Drops, LineBudget, Logger, RateLimit, logCounted, orLog, spelled
@@ -119,7 +119,7 @@ class SessionsBySource:
         """
         See L{uotp.client.sources.sourceport.Newcomers}.
         """
-        host = hostOf(source.address)
+        host = shownHost(hostOf(source.address))
         if not self._allowed.allows(host):
             self._drops.count(Drop.SOURCE_NOT_ALLOWED, countOf(trains))
             self._sayNotAllowed(host)
@@ -146,7 +146,7 @@ class SessionsBySource:
         self._sessionLog.info(
             "session {session} for {host} port {port} opened, {sessions} in all",
             session=session.name,
-            host=hostOf(source.address),
+            host=shownHost(hostOf(source.address)),
             port=source.address[1],
             sessions=len(self),
         )
@@ -335,7 +335,7 @@ class SessionsBySource:
             "session {session} for {host} port {port} ended: {reason}; {bytesOut} bytes from it, {bytesIn} to it"
             "{lateWords}",
             session=entry.name,
-            host=hostOf(source.address),
+            host=shownHost(hostOf(source.address)),
             port=source.address[1],
             reason=reason,
             bytesOut=entry.session.outbound.bytes,
