@@ -42,7 +42,7 @@ class Revocations:
     ends: dict[x509.Name, datetime | None]
     newest: dict[bytes, x509.CertificateRevocationList]
     files: dict[x509.Name, str]
-    serials: dict[bytes, frozenset[int]] = field(default_factory=dict)
+    serials: dict[bytes, set[int]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, authorities: Authorities, file: str, more: Lists = (), moreFile: str = "") -> Revocations:
@@ -93,7 +93,7 @@ class Revocations:
         if issuer not in self.newest:
             return False
         if issuer not in self.serials:
-            self.serials[issuer] = frozenset(each.serial_number for each in self.newest[issuer])
+            self.serials[issuer] = {each.serial_number for each in self.newest[issuer]}
         return serial in self.serials[issuer]
 
     def index(self, pause: Pausing) -> None:
@@ -103,11 +103,10 @@ class Revocations:
         @param pause: called for each.
         """
         for issuer, revoked in self.newest.items():
-            found = set()
+            found = self.serials[issuer] = set()
             for each in revoked:
                 pause()
                 found.add(each.serial_number)
-            self.serials[issuer] = frozenset(found)
 
     def worse(self, before: Revocations, now: datetime) -> str | None:
         """
