@@ -38,7 +38,7 @@ ALLOWED = {
     "tunnel": {"train", "path", "order", "duplicate", "errors", "telemetry", "boundaries", "wire", "net", "process"},
     "transport": {"path", "errors", "telemetry", "boundaries", "net", "process"},
     "udp": {"train", "telemetry", "boundaries", "net", "process"},
-    "tls": {"errors", "telemetry", "wire", "net"},
+    "tls": {"errors", "telemetry", "wire", "net", "process"},
     "workers": {"errors", "telemetry", "boundaries", "net", "process"},
     "monitoring": {"errors", "telemetry", "net", "process"},
     # floor 4: the two ends, and certificates

@@ -1762,8 +1762,8 @@ class TogetherTests(_ServicesTestCase):
                 kept[name] = file.read()
                 file.truncate(0)
         for service, name in ((server, serverTls.cert), (client, clientTls.cafile)):
-            error = self.assertRaises(ConfigurationError, service.reload)
-            self.assertIn(name, str(error))
+            failure = self.failureResultOf(service.reload(), ConfigurationError)
+            self.assertIn(name, str(failure.value))
         self.exchange()
         self.assertEqual(self.source.datagrams(), [b"pong"])
 

@@ -691,11 +691,12 @@ class Credentials(Protocol):
         @raise ConfigurationError: when they cannot be used; the old ones stay in use.
         """
 
-    def prepare(self, contents: Mapping[str, bytes] | None = None) -> Any:
+    def prepare(self, contents: Mapping[str, bytes] | None = None, pause: Callable[[], None] = ...) -> Any:
         """
-        Read the files again, and do not use them yet.
+        Read the files again, and do not use them yet.  Another thread may do this.
 
         @param contents: what they hold, by their paths, where another process has read them.
+        @param pause: called again and again meanwhile.
         @return: what L{adopt} takes.
         @raise ConfigurationError: when they cannot be used.
         """

@@ -98,8 +98,8 @@ def clientService(
     @return: the service; after the start C{service.listening} tells where it listens, and
         C{service.listeningAll} all places where it does.  C{service.whenReady()} fires when the
         server's name was found; with several workers it fails with L{StartError} when none can be started.
-        C{reload()} reads the files again, and looks the name up again; with several
-        workers it returns a C{Deferred}.
+        C{reload()} reads the files again in another thread, and looks the name up again; it returns a
+        C{Deferred}, which fails with L{ConfigurationError} when they cannot be used.
         Workers are processes of their own, started with C{sys.executable} by C{reactor.spawnProcess}.
     @raise ConfigurationError: for files or values that cannot be used.
     @raise StartError: when workers cannot be started, since there is no such program.
@@ -184,7 +184,8 @@ def serverService(
     @return: the service; after the start C{service.listening} tells where it listens, and
         C{service.listeningAll} all places where it does.
         C{service.whenReady()} fires when it can do its work; with several workers it fails with L{StartError} when
-        none can be started.  C{reload()} reads the files again; with several workers it returns a C{Deferred}.
+        none can be started.  C{reload()} reads the files again in another thread, and returns a C{Deferred}, which
+        fails with L{ConfigurationError} when they cannot be used.
         Workers are processes of their own, started with C{sys.executable} by C{reactor.spawnProcess}.
     @raise ConfigurationError: for files or values that cannot be used.
     @raise StartError: when workers cannot be started, since there is no such program.

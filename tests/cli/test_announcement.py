@@ -70,6 +70,32 @@ class AnnouncementTests(SynchronousTestCase):
         done.callback(None)
         self.assertEqual(self.told[1:], ["RELOADING=1", "READY=1"])
 
+    def test_itIsReadyAgainAfterTheLastReload(self) -> None:
+        """
+        More are asked for while one is under way.
+        """
+        self.ready = succeed(None)
+        self.announcement.begin()
+        several: list[Deferred[None]] = [Deferred(), Deferred()]
+        for each in several:
+            self.announcement.around(lambda each=each: each)  # type: ignore[misc]
+        several[0].callback(None)
+        self.assertEqual(self.told[1:], ["RELOADING=1"] * 2)
+        several[1].callback(None)
+        self.assertEqual(self.told[1:], ["RELOADING=1"] * 2 + ["READY=1"])
+
+    def test_whoStopsIsNotReadyAgain(self) -> None:
+        """
+        A reload is given up then.
+        """
+        self.ready = succeed(None)
+        self.announcement.begin()
+        done: Deferred[None] = Deferred()
+        self.announcement.around(lambda: done)
+        self.announcement.end()
+        done.callback(None)
+        self.assertEqual(self.told[1:], ["RELOADING=1", "STOPPING=1"])
+
     def useStatus(self) -> None:
         """
         Let the end say how it is, and whether it lives.

@@ -23,6 +23,7 @@ from typing import Any
 from OpenSSL import SSL
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ReactorNotRunning
+from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs, formatEvent, globalLogPublisher
 
 import uotp
@@ -32,6 +33,7 @@ from tests.doubles.newcomers import listenInMemory
 from tests.doubles.processlogs import RecordingProcessLog
 from tests.doubles.reactors import MemoryReactor
 from tests.doubles.services import RecordingService
+from tests.doubles.threads import HeldThreads, WithThreads
 from uotp.cli import client, common, endservice, server
 from uotp.cli.announcement import Announcement
 from uotp.cli.common import CommonOptions, commandService
@@ -42,7 +44,7 @@ from uotp.monitoring import ControlPlace
 from uotp.net import GivenSockets, sockopts
 from uotp.net.sockopts import UDP_BUFFER_BYTES, UNSENT_LIMIT_BYTES
 from uotp.order import Order, OrderMode
-from uotp.process import ServiceNotifier
+from uotp.process import Aside, ServiceNotifier
 from uotp.process.garbage import GarbageCollection
 from uotp.process.memory import DEFAULT_MEMORY_BYTES
 from uotp.server import service as serverservice
@@ -1436,6 +1438,46 @@ class EndServiceTests(ServiceTestCase):
                 self.assertEqual(events, [])
                 done.callback(None) if reason is None else done.errback(reason)
             self.assertEqual([formatEvent(event) for event in events], [expected])
+
+    def test_reloadsThatAreAskedForMeanwhileAreOneMore(self) -> None:
+        """
+        Somebody sends SIGHUP again and again, while a file system hangs.  The files of the log are opened each time.
+        """
+        end = RecordingService()
+        first: Deferred[None] = Deferred()
+        end.reloading = first
+        self.running(end)
+        reopened = self.log.journal.count("reopen")
+        with capturedLogs() as events:
+            for _ in range(4):
+                self.raiseSignal(signal.SIGHUP)
+            self.assertEqual((end.reloads, self.log.journal.count("reopen") - reopened), (1, 4))
+            end.reloading = None
+            first.callback(None)
+        self.assertEqual(end.reloads, 2)
+        self.assertEqual([formatEvent(event) for event in events], ["reloaded"] * 2)
+
+    def test_theConfigurationFileIsReadInAThread(self) -> None:
+        """
+        It may be where the others are; who stops does not wait for it.
+        """
+        end = RecordingService()
+        service = self.running(end)
+        clock, threads = Clock(), HeldThreads()
+        service._aside = Aside(WithThreads(clock), threads.start)
+        done = service.reload()
+        self.assertEqual((end.reloads, len(threads.waiting)), (0, 1))
+        threads.run()
+        clock.advance(0)
+        self.successResultOf(done)
+        self.assertEqual(end.reloads, 1)
+        done, more = service.reload(), service.reload()
+        service.stopService()
+        for each in (done, more):
+            self.failureResultOf(each, ConfigurationError)
+        threads.run()
+        clock.advance(0)
+        self.assertEqual((end.reloads, threads.waiting, clock.getDelayedCalls()), (1, [], []))
 
     def test_aReloadThatFailsOtherwiseIsLogged(self) -> None:
         """

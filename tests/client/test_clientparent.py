@@ -117,7 +117,7 @@ class FakeCredentials:
             reason = "no certificate could name it"
             raise ConfigurationError(reason)
 
-    def prepare(self) -> Any:
+    def prepare(self, contents: None = None, pause: object = None) -> Any:
         if self.trouble is not None:
             raise ConfigurationError(self.trouble)
         return SimpleNamespace(contents={"key.pem": b"new"}, isInUse=False)

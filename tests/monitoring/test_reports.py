@@ -140,7 +140,7 @@ class ReportTests(_ServicesTestCase):
             reason = "a bad file"
             raise ConfigurationError(reason)
 
-        self.theServer.reload = refuse  # type: ignore[method-assign]
+        self.theServer.reload = refuse  # type: ignore[method-assign, assignment]
         self.failureResultOf(self.ofServer.reload(), ConfigurationError)
 
     def test_clientSaysWhyItCannotWork(self) -> None:

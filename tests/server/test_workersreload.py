@@ -90,7 +90,7 @@ class ReloadStories(WorkersTestCase):
         credentials = self.worker(2).service._credentials
         for error in (ConfigurationError("no such curve"), ZeroDivisionError("a fault of ours")):
 
-            def prepare(_: Any, error: Exception = error) -> Any:
+            def prepare(*_: Any, error: Exception = error) -> Any:
                 raise error
 
             credentials.prepare = prepare
@@ -183,7 +183,7 @@ class ReloadStories(WorkersTestCase):
         """
         self.replace()
         self.worker(1).isStopped = True
-        self.worker(2).service._credentials.prepare = lambda _: 1 / 0
+        self.worker(2).service._credentials.prepare = lambda *_: 1 / 0
         self.failureResultOf(self.reload(), ConfigurationError)
         self.flushLoggedErrors(ZeroDivisionError)
         del self.worker(2).service._credentials.prepare

@@ -380,7 +380,7 @@ class ReloadTests(TlsTestCase):
             path = self.path(used.certificatePem() + used.keyPem())
             credentials: Any = make(path)
             before = show(credentials).get_context()
-            Path(path).write_bytes(found.certificatePem() + found.keyPem())
+            Path(path).write_bytes(found.certificatePem() + found.keyPem() + b"\n")  # another content in any case
             try:
                 credentials.reload()
             except ConfigurationError as error:
@@ -431,9 +431,11 @@ class ReloadTests(TlsTestCase):
         """
         One that has been used may not be changed.
         """
-        server = self.server()
+        path = self.path(GOOD.certificatePem() + GOOD.keyPem())
+        server = ServerCredentials(ServerTls(path))
         first = server.connection().get_context()
         self.assertIs(server.connection().get_context(), first)
+        Path(path).write_bytes(GOOD.certificatePem() + GOOD.keyPem() + b"\n")
         server.reload()
         self.assertIsNot(server.connection().get_context(), first)
 

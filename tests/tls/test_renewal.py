@@ -371,6 +371,57 @@ class StampTests(RenewalTestCase):
         self.renew()
         self.assertFalse(self.parent.prepare().isInUse)
 
+    def test_whatSaysTheSameIsNotParsedAgain(self) -> None:
+        """
+        Neither here nor by a worker; nor is it when one file was bad for a while.
+        """
+        worker = self.worker(self.parent.contents)
+        for each in (self.parent, worker):
+            self.patch(each, "_load", lambda *_: self.fail("it is parsed"))
+        os.utime(self.cas)
+        self.assertTrue(self.parent.prepare().isInUse)
+        self.assertTrue(worker.prepare(self.parent.contents).isInUse)
+        self.parent.reload()
+        self.assertShows(GOOD, self.parent)
+
+    def test_whatIsMissingIsNamedThoughNothingElseHasChanged(self) -> None:
+        os.unlink(self.cas)
+        error = self.assertRaises(ConfigurationError, self.parent.prepare)
+        self.assertIn(f"cannot read the CA file {self.cas}", str(error))
+
+    def test_theCasOfTheSystemAreReadAgainInAnyCase(self) -> None:
+        """
+        Nobody watches them.
+        """
+        client = ClientCredentials(ClientTls())
+        before = client.prepare().loaded.context
+        self.assertIsNot(client.prepare().loaded.context, before)
+
+    def test_permissionsAreLookedAtThoughNothingHasChanged(self) -> None:
+        os.chmod(self.key, 0o600)
+        self.assertEqual(self.parent.prepare().exposed, ())
+        os.chmod(self.key, 0o644)
+        self.assertEqual(self.parent.prepare().exposed, (("private key", self.key),))
+
+    def test_othersGetTheirTurnWhileALongListIsRead(self) -> None:
+        """
+        At each line of a list of clients, and at each entry of a revocation list.
+        """
+        clients, crl = self.path(b""), self.path(TRUSTED.revocationList())
+        server = ServerCredentials(ServerTls(self.cert, self.key, self.cas, crl, clients))
+        pin = b"%064x client\n"
+        Path(clients).write_bytes(b"".join(pin % number for number in range(1000)))
+        gaveWay: list[None] = []
+        server.prepare(None, lambda: gaveWay.append(None))
+        self.assertGreaterEqual(len(gaveWay), 1000)
+        Path(clients).write_bytes(pin % 1)
+        Path(crl).write_bytes(TRUSTED.revocationList(*(TRUSTED.issue().certificate for _ in range(30))))
+        gaveWay.clear()
+        prepared = server.prepare(None, lambda: gaveWay.append(None))
+        self.assertGreaterEqual(len(gaveWay), 30)
+        ((listed,),) = prepared.loaded.trusted.revocations.current.values()
+        self.assertEqual(len(listed.serials), 30)
+
     def test_whatChangesWhileItIsReadIsReadAgain(self) -> None:
         """
         What was seen of it is from before.

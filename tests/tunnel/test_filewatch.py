@@ -7,12 +7,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.doubles.threads import HeldThreads, WithThreads
 from uotp.errors import ConfigurationError
-from uotp.tunnel.filewatch import LOOKS_UNTIL_AGAIN, LOOKS_UNTIL_ANYWAY, FileWatch
+from uotp.process import Aside
+from uotp.tunnel.filewatch import FILES_LOOK_SECONDS, LOOKS_UNTIL_AGAIN, LOOKS_UNTIL_ANYWAY, FileWatch
 
 
 class ChangingFiles:
@@ -40,15 +43,15 @@ class ChangingFiles:
         """
         return self.there
 
-    def read(self) -> Deferred[bool] | bool:
+    def read(self) -> Deferred[bool]:
         """
         Use it.
         """
         self.stampRead = self.there
         self.reads.append(self.there)
         if self.trouble is not None:
-            raise ConfigurationError(self.trouble)
-        return self.isNew if self.later is None else self.later
+            return fail(ConfigurationError(self.trouble))
+        return succeed(self.isNew) if self.later is None else self.later
 
 
 class FileWatchTests(SynchronousTestCase):
@@ -61,7 +64,7 @@ class FileWatchTests(SynchronousTestCase):
         self.tried: list[str] = []
         credentials: Any = self.files
         self.uncounted = 0
-        self.watch = FileWatch(credentials, self.files.read, self.noteTried)
+        self.watch = FileWatch(credentials, self.files.read, self.noteTried, Aside(Clock()))
         capture = capturedLogs()
         self.events: Sequence[dict[str, Any]] = capture.__enter__()
         self.addCleanup(capture.__exit__, None, None, None)
@@ -182,6 +185,47 @@ class FileWatchTests(SynchronousTestCase):
         ((level, text),) = self.said()
         self.assertEqual(level, LogLevel.info)
         self.assertIn("cannot be seen from here", text)
+
+    def test_aLookThatHangsIsTheOnlyOne(self) -> None:
+        """
+        A network file system hangs.  The program goes on, and what has changed is taken up when it is back.
+        """
+        clock, threads = Clock(), HeldThreads()
+        credentials: Any = self.files
+        watch = FileWatch(credentials, self.files.read, self.noteTried, Aside(WithThreads(clock), threads.start))
+        for _ in range(20):
+            watch.look()
+            clock.advance(FILES_LOOK_SECONDS)
+        self.assertEqual(len(threads.waiting), 1)
+        ((level, text),) = self.said()
+        self.assertEqual(level, LogLevel.warn)
+        self.assertIn("a file system hangs", text)
+        self.files.there = 1
+        for _ in range(2):
+            threads.run()
+            clock.advance(FILES_LOOK_SECONDS)
+            watch.look()
+        threads.run()
+        clock.advance(0)
+        self.assertEqual((self.files.reads, self.tried), ([1], [""]))
+
+    def test_noThreadForALookIsNoTrouble(self) -> None:
+        """
+        The next look has one.
+        """
+        clock, threads = Clock(), HeldThreads()
+        credentials: Any = self.files
+        watch = FileWatch(credentials, self.files.read, self.noteTried, Aside(WithThreads(clock), threads.start))
+        threads.hasRoom = False
+        self.files.there = 1
+        watch.look()
+        clock.advance(0)
+        threads.hasRoom = True
+        for _ in range(2):
+            watch.look()
+            threads.run()
+            clock.advance(0)
+        self.assertEqual((self.files.reads, self.said()[1:]), ([1], []))
 
     def test_workersMayTakeTheirTime(self) -> None:
         self.files.later = Deferred()

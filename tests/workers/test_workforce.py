@@ -13,10 +13,12 @@ from twisted.logger import capturedLogs, formatEvent
 
 from tests.doubles.channels import Note
 from tests.doubles.contracts import TimerTestCase
+from tests.doubles.threads import HeldThreads, WithThreads
 from tests.doubles.udpsockets import FakeUdpSocket
 from tests.doubles.workers import MemoryLauncher, MemoryProcess
 from uotp.errors import ConfigurationError, PeerError, StartError
 from uotp.net import SocketGroup
+from uotp.process import Aside, Pausing, StoppedError, noPause
 from uotp.telemetry import Drop, Drops, Spelling
 from uotp.workers.descriptors import Descriptors
 from uotp.workers.groups import MISSING_SECONDS, ListenOn, SocketMissing
@@ -89,10 +91,10 @@ class FakeFiles:
         self.adopted: list[object] = []
         self.trouble: str | None = None
 
-    def prepare(self) -> Any:
+    def prepare(self, contents: None = None, pause: Pausing = noPause) -> Any:
         if self.trouble is not None:
             raise ConfigurationError(self.trouble)
-        return SimpleNamespace(contents=FILES)
+        return SimpleNamespace(contents=FILES, isInUse=False)
 
     def adopt(self, prepared: Any) -> None:
         self.adopted.append(prepared.contents)
@@ -458,6 +460,32 @@ class WorkforceTests(TimerTestCase):
         self.successResultOf(first)
         self.assertEqual(str(self.failureResultOf(second, ConfigurationError).value), self.files.trouble)
         self.assertEqual(self.files.adopted, [FILES])
+
+    def test_filesAreReadInAThread(self) -> None:
+        """
+        A stop does not wait for it, and no worker hears of what comes then.
+        """
+        processes = self.begin()
+        threads = HeldThreads()
+        self.workforce._aside = Aside(WithThreads(self.clock), threads.start)
+        done = self.workforce.takeUp()
+        threads.run()
+        self.clock.advance(0)
+        for process in processes:
+            self.assertEqual(self.told(process, PrepareFiles), [PrepareFiles(1, FILES)])
+            process.say(FilesPrepared(1, ""))
+        self.assertTrue(self.successResultOf(done))
+        first, second = self.workforce.reload(), self.workforce.reload()
+        stopped = self.workforce.stop()
+        for each in (first, second):
+            self.failureResultOf(each, StoppedError)
+        threads.run()
+        self.clock.advance(0)
+        for process in processes:
+            self.assertEqual(len(self.told(process, PrepareFiles)), 1)
+            process.die()
+        self.successResultOf(stopped)
+        self.assertEqual((threads.waiting, self.files.adopted), ([], [FILES]))
 
     def test_withoutFilesThereIsNothingToReload(self) -> None:
         sums = Sums(Told, [])

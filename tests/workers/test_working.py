@@ -14,7 +14,9 @@ from twisted.logger import capturedLogs, formatEvent
 from tests.doubles.channels import Note, RecordingChannel
 from tests.doubles.contracts import TimerTestCase
 from tests.doubles.reactors import MemoryReactor
+from tests.doubles.threads import HeldThreads, WithThreads
 from uotp.errors import ConfigurationError, PeerError, StartError
+from uotp.process import Aside, Pausing, noPause
 from uotp.workers.controls import StopWorker, WorkerReady
 from uotp.workers.descriptors import Descriptors, DescriptorsLost
 from uotp.workers.groups import ListenOn, SocketMissing
@@ -77,7 +79,7 @@ class ScriptedService:
         self.journal.append(("stop",))
         return self.stopped
 
-    def prepare(self, contents: Mapping[str, bytes] | None = None) -> Any:
+    def prepare(self, contents: Mapping[str, bytes] | None = None, pause: Pausing = noPause) -> Any:
         if self.trouble is not None:
             raise self.trouble
         return contents
@@ -255,6 +257,39 @@ class WorkingTests(TimerTestCase):
         self.receive(AdoptFiles(4))
         self.assertEqual(self.service.journal[-1], ("renew", {"a": b"b"}))
         self.assertRaises(PeerError, self.receive, AdoptFiles(4))
+
+    def test_filesArePreparedInAThread(self) -> None:
+        """
+        One after the other, and only the last can be used: for the one before the parent does not wait any more.
+        """
+        threads = self.inThreads()
+        self.receive(BEGIN, PrepareFiles(4, {"a": b"b"}), PrepareFiles(5, {"c": b"d"}))
+        self.assertEqual((len(threads.waiting), self.told(FilesPrepared)), (1, []))
+        for _ in range(2):
+            threads.run()
+            self.clock.advance(0)
+        self.assertEqual(self.told(FilesPrepared), [FilesPrepared(4, ""), FilesPrepared(5, "")])
+        self.assertRaises(PeerError, self.receive, AdoptFiles(4))
+        self.receive(AdoptFiles(5))
+        self.assertEqual(self.service.journal[-1], ("renew", {"c": b"d"}))
+
+    def test_aStopDoesNotWaitForFiles(self) -> None:
+        """
+        Nothing is said of them then, and no other ones are begun with.
+        """
+        threads = self.inThreads()
+        self.receive(BEGIN, PrepareFiles(4, {"a": b"b"}), PrepareFiles(5, {"c": b"d"}), StopWorker())
+        threads.run()
+        self.clock.advance(0)
+        self.assertEqual((threads.waiting, self.told(FilesPrepared)), ([], []))
+
+    def inThreads(self) -> HeldThreads:
+        """
+        @return: what work in other threads waits for.
+        """
+        threads = HeldThreads()
+        self.working._aside = Aside(WithThreads(self.clock), threads.start)
+        return threads
 
     def test_filesThatCannotBeUsedAreNot(self) -> None:
         """

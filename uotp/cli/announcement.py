@@ -76,6 +76,7 @@ class Announcement:
         self._clock = clock
         self._anyway: IDelayedCall | None = None
         self._isOver = False
+        self._reloads = 0  # under way
 
     def begin(self) -> None:
         """
@@ -136,12 +137,15 @@ class Announcement:
         @param reload: does it; what it returns fires when that is done.
         @return: fires then, or fails as that does.
         """
+        self._reloads += 1
         self._notifier.reloading()
         done: Deferred[Any] = maybeDeferred(reload)
         return done.addBoth(self._reloaded)
 
     def _reloaded(self, outcome: object) -> object:
-        self._notifier.reloaded()
+        self._reloads -= 1
+        if not self._reloads and not self._isOver:
+            self._notifier.reloaded()
         return outcome
 
     def end(self) -> None:

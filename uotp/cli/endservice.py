@@ -20,7 +20,16 @@ from twisted.python.failure import Failure
 from uotp.cli.announcement import Announcement
 from uotp.errors import ConfigurationError, StartError
 from uotp.net import GivenSockets
-from uotp.process import FreedMemory, GarbageCollection, canBecomeRoot, onSignal, stopOnSignals, trimOfMalloc
+from uotp.process import (
+    Aside,
+    FreedMemory,
+    GarbageCollection,
+    Readings,
+    canBecomeRoot,
+    onSignal,
+    stopOnSignals,
+    trimOfMalloc,
+)
 from uotp.telemetry import Logger, ProcessLog, orLog, sayLast
 
 START_EXIT_STATUS = 1
@@ -113,6 +122,8 @@ class EndService(MultiService):
         self._end = end
         self._processLog = processLog
         self._reactor = reactor
+        self._aside = Aside(reactor)
+        self._readings = Readings(self._readAgain)
         self._garbageCollection = GarbageCollection(reactor)
         self._freedMemory = FreedMemory(reactor, trimOfMalloc())
         self.exitStatus, self.trouble = 0, ""
@@ -183,31 +194,34 @@ class EndService(MultiService):
 
     def reload(self) -> Deferred[None]:
         """
-        Read all files again, and open those of the log again.
+        Read all files again, and open those of the log again.  Who asks while they are read has them read once more.
 
         @return: fires when that is done; fails with L{ConfigurationError} when the old ones stay in use.
         """
-        return self._readAgain() if self.announcement is None else self.announcement.around(self._readAgain)
+        return self._reopen() if self.announcement is None else self.announcement.around(self._reopen)
 
-    def _readAgain(self) -> Deferred[None]:
+    def _reopen(self) -> Deferred[None]:
         self._processLog.reopen()
-        read = maybeDeferred(self._reloadEnd)
-        return read.addCallbacks(self._reloaded, self._notReloaded)
+        return self._readings.ask(onlyNew=False).addCallback(lambda _: None)
 
-    def _reloadEnd(self) -> Deferred[Sequence[str]]:
+    def _readAgain(self, _: bool) -> Deferred[bool]:  # noqa: FBT001 - as L{Readings} tells it
+        changed = self._aside.run(lambda _: self.changedKeys(), "reading the configuration file")
+        return changed.addCallback(self._reloadEnd).addCallbacks(self._reloaded, self._notReloaded)
+
+    def _reloadEnd(self, changed: Sequence[str]) -> Deferred[Sequence[str]]:
         """
-        @return: fires with the keys of the configuration file that are not taken up.
-        @raise ConfigurationError: when the file cannot be used.
+        @param changed: the keys of the configuration file that are not taken up.
+        @return: fires with them when the end has read its files.
         """
-        changed = self.changedKeys()
         return maybeDeferred(self._end.reload).addCallback(lambda _: changed)
 
-    def _reloaded(self, changed: Sequence[str]) -> None:
+    def _reloaded(self, changed: Sequence[str]) -> bool:
         self._sayTrouble("")
         self._log.info("reloaded")
         if changed:
             words = "other values of the configuration file are taken up at a restart alone: {keys}"
             self._log.warn(words, keys=", ".join(changed))
+        return True
 
     def _sayTrouble(self, reason: str) -> None:
         if self.announcement is not None:
@@ -226,6 +240,8 @@ class EndService(MultiService):
         self._log.info("stopping")
         if self.announcement is not None:
             self.announcement.end()
+        self._readings.stop()
+        self._aside.stop()
         self._garbageCollection.stop()
         self._freedMemory.stop()
         stopped: Deferred[list[Any]] = super().stopService()

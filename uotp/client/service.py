@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 from twisted.logger import LogLevel
+from twisted.python.failure import Failure
 
 from uotp.boundaries import Address
 from uotp.client.context import ClientContext, noToken
@@ -29,7 +30,7 @@ from uotp.client.sources.source import SourceSession
 from uotp.client.sources.sourceport import SourcePort
 from uotp.client.statistics import ClientStatistics
 from uotp.net import SharedResolver, backgroundThread
-from uotp.process import SleepClocks, SleepDetector, sleepClocks
+from uotp.process import SleepClocks, SleepDetector, StoppedError, sleepClocks
 from uotp.session import WAIT_SECONDS
 from uotp.telemetry import logCounted, spelled
 from uotp.tls import ClientCredentials
@@ -263,29 +264,24 @@ class ClientService(ClientFront):
         """
         self._rememberAhead(self._resolver, *self.settings.server, "TCP")
 
-    def reload(self) -> None:
+    def _readAgain(self, onlyNew: bool) -> Deferred[bool]:  # noqa: FBT001 - as L{Readings} tells it
         """
-        Read the certificate files again, look the server's name up again, and find out whether the
-        tunnels are still good, since the network may have changed: what does not answer is dialled
+        Read the certificate files again.  Where that was asked for, look the server's name up again besides, and find
+        out whether the tunnels are still good, since the network may have changed: what does not answer is dialled
         again.
-
-        @raise ConfigurationError: when the files cannot be used; the old stay in use.
         """
         before = self.ownPin()
-        try:
-            super().reload()
-        finally:
-            self.pathMayHaveChanged(keyChanged=self.ownPin() != before)
+        return super()._readAgain(onlyNew).addBoth(self._wasRead, before, onlyNew)
 
-    def takeUp(self) -> Deferred[bool] | bool:
-        """
-        See L{uotp.tunnel.TunnelService}.  The path is as it was.
-        """
-        before = self.ownPin()
-        isNew = super().takeUp()
-        if self.ownPin() != before:
+    def _wasRead(self, outcome: Any, before: bytes | None, onlyNew: bool) -> Any:  # noqa: FBT001 - a callback
+        if isinstance(outcome, Failure) and outcome.check(StoppedError):
+            return outcome
+        keyChanged = self.ownPin() != before
+        if not onlyNew:
+            self.pathMayHaveChanged(keyChanged=keyChanged)
+        elif keyChanged:
             self._sessions.keyChanged()
-        return isNew
+        return outcome
 
     def pathMayHaveChanged(self, *, keyChanged: bool) -> None:
         """

@@ -28,8 +28,8 @@ class Pace:
 BRISKLY = Pace(slice=0.001, rest=0.0)
 """For what others wait for that do not wait long."""
 
-GENTLY = Pace(slice=0.00025, rest=0.001)
-"""For what has time: a datagram seldom meets it, and then waits for one step."""
+GENTLY = Pace(slice=0.0005, rest=0.001)
+"""For what has time: a datagram seldom meets it.  More and shorter slices would cost more than they do."""
 
 
 def inSlices(clock: Any, steps: Iterator[object], pace: Pace = BRISKLY) -> Deferred[None]:

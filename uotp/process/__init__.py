@@ -5,6 +5,7 @@ machines, and whose turn it is.  Nothing here knows what they are used for.
 
 from __future__ import annotations
 
+from uotp.process.aside import Aside, Pausing, StoppedError, noPause
 from uotp.process.clock import SleepClocks, SleepDetector, sleepClocks, useMonotonicClock
 from uotp.process.descriptorlimit import descriptorLimit, raiseDescriptorLimit
 from uotp.process.freed import FreedMemory, trimOfMalloc
@@ -15,6 +16,7 @@ from uotp.process.notify import ServiceNotifier
 from uotp.process.periodic import PeriodicCalls
 from uotp.process.privileges import canBecomeRoot
 from uotp.process.processors import usableProcessors
+from uotp.process.readings import Readings
 from uotp.process.shares import Shares, regroup
 from uotp.process.signals import onSignal, stopOnSignals
 from uotp.process.statefile import StateDirectory
@@ -25,11 +27,14 @@ from uotp.process.turns import Turns, Unlimited
 __all__ = [
     "DEFAULT_MEMORY_BYTES",
     "LEAST_MEMORY_BYTES",
+    "Aside",
     "FreedMemory",
     "GarbageCollection",
     "Lateness",
     "Memory",
+    "Pausing",
     "PeriodicCalls",
+    "Readings",
     "Round",
     "ServiceNotifier",
     "Shares",
@@ -38,10 +43,12 @@ __all__ = [
     "StateDirectory",
     "StateMachine",
     "Steps",
+    "StoppedError",
     "Turns",
     "Unlimited",
     "canBecomeRoot",
     "descriptorLimit",
+    "noPause",
     "onSignal",
     "raiseDescriptorLimit",
     "regroup",

@@ -14,8 +14,10 @@ import binascii
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from io import BytesIO
 
 from uotp.errors import ConfigurationError
+from uotp.process import Pausing, noPause
 from uotp.tls.files import CredentialFiles
 from uotp.tls.pem import readFile
 from uotp.tls.pins import PIN_BYTES, parsePin
@@ -51,9 +53,10 @@ class ClientList:
     names: Mapping[bytes, str]
 
 
-def readClients(path: str, files: CredentialFiles) -> ClientList:
+def readClients(path: str, files: CredentialFiles, pause: Pausing = noPause) -> ClientList:
     """
     @param files: where the list is.
+    @param pause: called for each line.
     @return: what it says.
     @raise ConfigurationError: when it cannot be read, or a line of it cannot.
     """
@@ -62,7 +65,8 @@ def readClients(path: str, files: CredentialFiles) -> ClientList:
         message = f"the list of clients {path} has more than {LIST_BYTES >> 20} MiB"
         raise ConfigurationError(message)
     names: dict[bytes, str] = {}
-    for number, line in enumerate(data.split(b"\n"), 1):
+    for number, line in enumerate(BytesIO(data), 1):
+        pause()
         try:
             found = _entryOf(line)
         except ValueError as problem:

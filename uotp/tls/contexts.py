@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from OpenSSL import SSL, crypto
 
 from uotp.errors import ConfigurationError
+from uotp.process import Pausing, noPause
 from uotp.tls.clients import ClientList
 from uotp.tls.files import DISK, CredentialFiles
 from uotp.tls.names import nameDigest
@@ -119,7 +120,13 @@ SYSTEM = Trusted("", (), NONE)
 
 
 def trust(
-    context: SSL.Context, cafile: str, *, announce: bool, files: CredentialFiles = DISK, crl: str | None = None
+    context: SSL.Context,
+    cafile: str,
+    *,
+    announce: bool,
+    files: CredentialFiles = DISK,
+    crl: str | None = None,
+    pause: Pausing = noPause,
 ) -> Trusted:
     """
     Let a context trust what these CAs have signed.  Each of them is enough alone, also one that has an
@@ -131,15 +138,19 @@ def trust(
         certificate.
     @param files: where the files are.
     @param crl: another file with revocation lists.
+    @param pause: called between the parts.
     @return: what they hold.
     @raise ConfigurationError: when one of them is unusable.
     """
     store = context.get_cert_store()
     authorities = readAuthorities(cafile, "CA file", files)
+    pause()
     more = () if crl is None else readRevocationLists(crl, files)
-    revocations = Revocations.of(authorities, cafile, more, crl or "")
+    pause()
+    revocations = Revocations.of(authorities, cafile, more, crl or "", pause)
     try:
         for authority in authorities.certificates:
+            pause()
             if announce:
                 context.add_client_ca(authority)
             if store is not None:

@@ -16,6 +16,7 @@ from typing import Any
 from OpenSSL import SSL
 
 from uotp.errors import ConfigurationError
+from uotp.process import Pausing
 from uotp.telemetry import spelled
 from uotp.tls import contexts
 from uotp.tls.clients import readClients
@@ -129,7 +130,7 @@ class ServerCredentials(RenewableCredentials):
         self._requirements: Requirements | None = None
         super().__init__(files, now, keepsContents=keepsContents)
 
-    def _load(self, files: CredentialFiles) -> Loaded:
+    def _load(self, files: CredentialFiles, pause: Pausing) -> Loaded:
         choices = self._choices
         tokens = None if self._tokenFile is None else readTokens(self._tokenFile, files)
         if choices is None:
@@ -138,9 +139,9 @@ class ServerCredentials(RenewableCredentials):
         ours = identify(context, choices.cert, choices.key, files)
         trusted = contexts.SYSTEM
         if choices.cafile is not None:
-            trusted = contexts.trust(context, choices.cafile, announce=True, files=files, crl=choices.crl)
+            trusted = contexts.trust(context, choices.cafile, announce=True, files=files, crl=choices.crl, pause=pause)
         if choices.clients is not None:
-            trusted = replace(trusted, clients=readClients(choices.clients, files))
+            trusted = replace(trusted, clients=readClients(choices.clients, files, pause))
         if self.verifiesClients:
             verifyPeers(context)
         contexts.choose(context, partial(selected, self._wire))
@@ -220,12 +221,13 @@ class ClientCredentials(RenewableCredentials):
             raise ConfigurationError(message)
         if choices.tokenFile is not None:
             formatsForTokens(wire)
+        self._readsMore = choices.cafile is None and not choices.pins  # the system's CAs
         self._serverName = None if choices.serverName is None else _peerName(choices.serverName, spelled("serverName"))
         self._choices = choices
         self._wire = wire
         super().__init__(files, now, keepsContents=keepsContents)
 
-    def _load(self, files: CredentialFiles) -> Loaded:
+    def _load(self, files: CredentialFiles, pause: Pausing) -> Loaded:
         choices = self._choices
         context = contexts.newContext(SSL.TLS_CLIENT_METHOD)
         contexts.offer(context, offered(self._wire))
@@ -234,7 +236,7 @@ class ClientCredentials(RenewableCredentials):
             ours = identify(context, choices.cert, choices.key, files)
         trusted = contexts.SYSTEM
         if choices.cafile is not None:
-            trusted = contexts.trust(context, choices.cafile, announce=False, files=files)
+            trusted = contexts.trust(context, choices.cafile, announce=False, files=files, pause=pause)
         elif not choices.pins:
             context.set_default_verify_paths()
         verifyPeers(context)

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
+from uotp.process import Pausing, noPause
+
 UNDERSTOOD = frozenset({x509.IssuingDistributionPoint.oid, x509.AuthorityKeyIdentifier.oid})
 """Extensions of a list that may be critical: they are heeded here."""
 
@@ -18,9 +20,10 @@ _CRITICAL = b"\x01\x01\xff"
 PublishedAt = frozenset[x509.GeneralName]
 
 
-def flawOf(listed: x509.CertificateRevocationList) -> str | None:
+def flawOf(listed: x509.CertificateRevocationList, pause: Pausing = noPause) -> str | None:
     """
     @param listed: a list.
+    @param pause: called for each entry that is looked at.
     @return: why it cannot be honoured, whoever has signed it, or L{None}.
     @raise ValueError: when it is damaged, as for the other errors that the library has for that.
     """
@@ -39,10 +42,11 @@ def flawOf(listed: x509.CertificateRevocationList) -> str | None:
         if extension.critical and extension.oid not in UNDERSTOOD:
             return f"has a critical extension that is not understood ({extension.oid.dotted_string})"
     # To look at the extensions of each entry takes as long as all the rest, and nearly no list has a critical one.
-    if _CRITICAL in listed.tbs_certlist_bytes and any(
-        extension.critical for entry in listed for extension in entry.extensions
-    ):
-        return "has an entry with a critical extension that is not understood"
+    if _CRITICAL in listed.tbs_certlist_bytes:
+        for entry in listed:
+            pause()
+            if any(extension.critical for extension in entry.extensions):
+                return "has an entry with a critical extension that is not understood"
     return None
 
 

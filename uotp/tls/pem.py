@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from shlex import quote
+from threading import Lock
 from typing import TypeVar
 
 from cryptography import x509
@@ -29,7 +30,9 @@ from uotp.tls.files import DISK, SIZE_LIMIT, CredentialFiles
 _BEGIN = re.compile(rb"-----BEGIN (?:X509 )?CERTIFICATE-----")
 _DER = b"\x30"
 _BEGIN_LIST = b"-----BEGIN X509 CRL-----"
-_LIST = re.compile(_BEGIN_LIST + rb".*?-----END X509 CRL-----", re.DOTALL)
+_END_LIST = b"-----END X509 CRL-----"
+
+_QUIET = Lock()
 
 Certificate = TypeVar("Certificate")
 
@@ -106,9 +109,23 @@ def readAuthorities(path: str, what: str, files: CredentialFiles = DISK) -> Auth
     return Authorities(_certificatesIn(data, path, what), _listsIn(data, path, what))
 
 
+def _listBlocks(data: bytes) -> Iterator[bytes]:
+    """
+    @return: each list of a file.  An expression would look for them ten times as long.
+    """
+    begin = data.find(_BEGIN_LIST)
+    while begin >= 0:
+        end = data.find(_END_LIST, begin)
+        if end < 0:
+            return
+        end += len(_END_LIST)
+        yield data[begin:end]
+        begin = data.find(_BEGIN_LIST, end)
+
+
 def _listsIn(data: bytes, path: str, what: str) -> tuple[x509.CertificateRevocationList, ...]:
     try:
-        lists = tuple(x509.load_pem_x509_crl(block) for block in _LIST.findall(data))
+        lists = tuple(x509.load_pem_x509_crl(block) for block in _listBlocks(data))
     except ValueError:
         lists = ()
     if len(lists) < data.count(_BEGIN_LIST):
@@ -141,11 +158,12 @@ def readRevocationLists(path: str, files: CredentialFiles = DISK) -> tuple[x509.
 def quietly(read: Callable[[], Certificate]) -> Certificate:
     """
     Read a certificate, and pass over what the library warns of: whether somebody's serial
-    number is negative is nothing that the log of this program is for.
+    number is negative is nothing that the log of this program is for.  What is warned of is known to the whole process,
+    so one thread at a time changes it.
 
     @return: what was read.
     """
-    with warnings.catch_warnings():
+    with _QUIET, warnings.catch_warnings():
         warnings.simplefilter("ignore", CryptographyDeprecationWarning)
         return read()
 

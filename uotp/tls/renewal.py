@@ -8,7 +8,7 @@ has read is handed to the others.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from shlex import quote
@@ -17,6 +17,7 @@ from cryptography import x509
 from OpenSSL import SSL
 
 from uotp.errors import ConfigurationError, PeerError, Refusal
+from uotp.process import Pausing, noPause
 from uotp.telemetry import Logger
 from uotp.tls import contexts
 from uotp.tls.dates import Ending, outOfDate
@@ -82,7 +83,9 @@ class Prepared:
     @ivar loaded: what it has led to.
     @ivar exposed: what everybody may read of what is secret, and its file.
     @ivar endings: what is out of date or soon will be.
+    @ivar expiring: what ends some day.
     @ivar isInUse: whether it says the same as what is in use.
+    @ivar fingerprint: the L{fingerprintOf} what was read.
     """
 
     contents: Contents
@@ -90,7 +93,9 @@ class Prepared:
     loaded: Loaded
     exposed: tuple[tuple[str, str], ...]
     endings: tuple[Ending, ...]
+    expiring: tuple[Expiring, ...]
     isInUse: bool
+    fingerprint: bytes
 
 
 class RenewableCredentials:
@@ -100,6 +105,7 @@ class RenewableCredentials:
 
     _log = Logger()
     _paths: tuple[str, ...] = ()
+    _readsMore = False  # whether there is something to read besides the files, which says nothing of its changes
     _endsWithCa = False  # whether a peer may not go on when its CA is taken out of the file
 
     def __init__(self, files: CredentialFiles, now: Callable[[], datetime], *, keepsContents: bool) -> None:
@@ -118,7 +124,7 @@ class RenewableCredentials:
         self._seen: object = None
         self.adopt(self.prepare())
 
-    def _load(self, files: CredentialFiles) -> Loaded:
+    def _load(self, files: CredentialFiles, pause: Pausing) -> Loaded:
         raise NotImplementedError
 
     def reload(self) -> None:
@@ -129,11 +135,13 @@ class RenewableCredentials:
         """
         self.adopt(self.prepare())
 
-    def prepare(self, contents: Mapping[str, bytes] | None = None) -> Prepared:
+    def prepare(self, contents: Mapping[str, bytes] | None = None, pause: Pausing = noPause) -> Prepared:
         """
-        Read the files again, and check what they say, but do not use it yet.
+        Read the files again, and check what they say, but do not use it yet.  Where all hold what they held, nothing
+        is parsed again.  Another thread may do this, one at a time.
 
         @param contents: what they hold, where another process has read them.
+        @param pause: called again and again meanwhile.
         @return: what L{adopt} takes.
         @raise ConfigurationError: when they have become unusable, or hold a certificate that
             is out of date while the one in use is not.
@@ -141,22 +149,28 @@ class RenewableCredentials:
         files = self._files if contents is None else CopiedFiles(contents)
         self._seen = self.stamp()
         reading = FilesReadOnce(files, isReadAgain=self._fingerprint != b"")
-        loaded = self._load(reading)
-        if loaded.ours is not None:
-            self._refuseWorse(*loaded.ours)
-        worse = loaded.trusted.revocations.worse(self._trusted.revocations, self._now())
-        if worse is not None:
-            raise ConfigurationError(worse)
+        loaded = self._unchanged(reading)
+        if loaded is None:
+            loaded = self._load(reading, pause)
+            self._requireNoWorse(loaded)
         secrets = []
         if loaded.shown is not None:
             secrets.append(("private key", loaded.shown.keyFile))
         if loaded.tokens is not None:
             secrets.append(("token", loaded.tokens.file))
         exposed = tuple((what, files.onDisk(file)) for what, file in secrets if files.isOpenToAll(file))
-        found = tuple(endings(loaded.ours, loaded.trusted, self._now()))
-        isInUse = fingerprintOf(reading.contents) == self._fingerprint
+        fingerprint = fingerprintOf(reading.contents)
         self._paths, self._seen = tuple(reading.contents), tuple(reading.stamps.values())
-        return Prepared(reading.contents, files, loaded, exposed, found, isInUse)
+        return Prepared(
+            reading.contents,
+            files,
+            loaded,
+            exposed,
+            endings=tuple(endings(loaded.ours, loaded.trusted, self._now())),
+            expiring=tuple(expiring(loaded.ours, loaded.trusted)),
+            isInUse=fingerprint == self._fingerprint,
+            fingerprint=fingerprint,
+        )
 
     def stamp(self) -> tuple[object, ...] | None:
         """
@@ -179,15 +193,35 @@ class RenewableCredentials:
         """
         self._files = prepared.files
         self._contents = prepared.contents if self._keepsContents else Contents()
-        loaded = prepared.loaded
+        loaded = self._loaded = prepared.loaded
         self._onceTrusted |= self._trusted.subjects
         self._context, self._ours, self._trusted = loaded.context, loaded.ours, loaded.trusted
-        self._tokens = loaded.tokens
-        self._fingerprint = fingerprintOf(prepared.contents)
+        self._tokens, self._expiring = loaded.tokens, prepared.expiring
+        self._fingerprint = prepared.fingerprint
         for what, file in prepared.exposed:
             words = "the {what} in {file} may be read by every user who can reach the file: chmod 600 {quoted}"
             self._log.warn(words, what=what, file=file, quoted=quote(file))
         self._warn(prepared.endings)
+
+    def _unchanged(self, reading: FilesReadOnce) -> Loaded | None:
+        """
+        @return: what is in use, if all files that have led to it hold the same; L{None} when that is to be found out.
+        """
+        if not self._fingerprint or self._readsMore:
+            return None
+        try:
+            for path in self._paths:
+                reading.read(path)
+        except (OSError, ValueError):
+            return None  # who parses it says why
+        return self._loaded if fingerprintOf(reading.contents) == self._fingerprint else None
+
+    def _requireNoWorse(self, loaded: Loaded) -> None:
+        if loaded.ours is not None:
+            self._refuseWorse(*loaded.ours)
+        worse = loaded.trusted.revocations.worse(self._trusted.revocations, self._now())
+        if worse is not None:
+            raise ConfigurationError(worse)
 
     def _refuseWorse(self, file: str, certificate: x509.Certificate) -> None:
         """
@@ -262,11 +296,11 @@ class RenewableCredentials:
         """
         return Contents(self._contents)
 
-    def expiring(self) -> Iterator[Expiring]:
+    def expiring(self) -> tuple[Expiring, ...]:
         """
         @return: what ends some day: the certificate that we show, the CAs of a short file, revocation lists.
         """
-        return expiring(self._ours, self._trusted)
+        return self._expiring
 
     def warnOfDates(self) -> None:
         """

@@ -19,6 +19,7 @@ from cryptography import x509
 from OpenSSL.SSL import X509VerificationCodes as Codes
 
 from uotp.errors import ConfigurationError
+from uotp.process import Pausing, noPause
 from uotp.tls.dates import Ending
 from uotp.tls.listchecks import (
     PublishedAt,
@@ -56,7 +57,7 @@ class Listed:
     """
 
     begins: datetime
-    serials: frozenset[int]
+    serials: set[int]
     places: PublishedAt | None
     unverified: x509.CertificateRevocationList | None
 
@@ -89,12 +90,15 @@ class Revocations:
     tried: dict[tuple[bytes, bytes], list[Listed]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, authorities: Authorities, file: str, more: Lists = (), moreFile: str = "") -> Revocations:
+    def of(
+        cls, authorities: Authorities, file: str, more: Lists = (), moreFile: str = "", pause: Pausing = noPause
+    ) -> Revocations:
         """
         @param authorities: what the file of CAs holds.
         @param file: its name.
         @param more: lists of another file.
         @param moreFile: its name.
+        @param pause: called between the parts, and for each number.
         @return: whose lists are there.
         @raise ConfigurationError: for a list that could not be honoured.
         """
@@ -108,21 +112,15 @@ class Revocations:
         made, current = cls({}, {}), {}
         for each, what, where in sorted(found, key=lambda each: each[0].last_update_utc):
             try:
-                issuer, objection, name = nameText(each.issuer), flawOf(each), nameDigest(each.issuer)
-                isKnown, signer = name in issuers, None
-                if objection is None and isKnown:
-                    signer, objection = signerOf(each, issuers[name])
+                name = nameDigest(each.issuer)
+                key = requireSound(each, issuers.get(name, ()), where, pause)
                 places = publishedAt(each)
-                key = issuerKeyOf(each) if signer is None else publicKeyPin(signer)
             except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as problem:
                 message = f"the {what} {where} has a damaged revocation list"
                 raise ConfigurationError(message) from problem
-            if objection is not None:
-                message = f"the revocation list of {issuer} in {where} {objection}"
-                raise ConfigurationError(message)
             made.ends[each.issuer], made.files[each.issuer] = each.next_update_utc, where
-            serials = frozenset(entry.serial_number for entry in each)
-            listed = Listed(each.last_update_utc, serials, places, None if isKnown else each)
+            isKnown = name in issuers
+            listed = Listed(each.last_update_utc, numbersIn(each, pause), places, None if isKnown else each)
             if isKnown:
                 lists = made.verified.setdefault(name, {}).setdefault(key, [])
                 lists[:] = [listed, *(older for older in lists if older.places != places)]
@@ -211,6 +209,38 @@ class Revocations:
 
 NONE = Revocations({}, {})
 """Where no list was given."""
+
+
+def requireSound(
+    listed: x509.CertificateRevocationList, issuers: Sequence[x509.Certificate], where: str, pause: Pausing
+) -> bytes:
+    """
+    @param issuers: the CAs in the file that have the list's name.
+    @param where: the file of the list.
+    @param pause: called for each entry that is looked at.
+    @return: what tells the key apart by which the list was signed.
+    @raise ConfigurationError: for a list that cannot be honoured.
+    @raise ValueError: for a damaged one, as for the other errors that the library has for that.
+    """
+    signer, objection = None, flawOf(listed, pause)
+    if objection is None and issuers:
+        signer, objection = signerOf(listed, issuers)
+    if objection is not None:
+        message = f"the revocation list of {nameText(listed.issuer)} in {where} {objection}"
+        raise ConfigurationError(message)
+    return issuerKeyOf(listed) if signer is None else publicKeyPin(signer)
+
+
+def numbersIn(listed: x509.CertificateRevocationList, pause: Pausing) -> set[int]:
+    """
+    @param pause: called for each.
+    @return: the numbers of what was revoked.  To copy them would take a while in which nothing else is done.
+    """
+    numbers: set[int] = set()
+    for entry in listed:
+        pause()
+        numbers.add(entry.serial_number)
+    return numbers
 
 
 def _isOver(ends: datetime | None, now: datetime) -> bool:

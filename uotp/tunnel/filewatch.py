@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from uotp.boundaries import Credentials
 from uotp.errors import ConfigurationError
+from uotp.process import Aside, StoppedError
 from uotp.telemetry import Logger, orLog
 
 FILES_LOOK_SECONDS = 2.0
@@ -34,7 +35,8 @@ left maybe, or no worker had time, or a certificate was not valid yet.
 
 class FileWatch:
     """
-    Looks at the files now and then.  What could not be used is tried again when it has changed again, or after a
+    Looks at the files now and then, in another thread: a network file system may hang.  One look, with what comes of
+    it, is under way at most.  What could not be used is tried again when it has changed again, or after a
     while, and said once for each reason.
     """
 
@@ -43,21 +45,25 @@ class FileWatch:
     def __init__(
         self,
         credentials: Credentials,
-        takeUp: Callable[[], Deferred[bool] | bool],
+        takeUp: Callable[[], Deferred[bool]],
         tried: Callable[[str, bool], None],
+        aside: Aside,
     ) -> None:
         """
         @param credentials: what is made of the files.
         @param takeUp: reads them again, and has them used; tells, maybe later, whether they say anything new, and
-            raises, or fails with, L{ConfigurationError} when they cannot be used.
+            fails with L{ConfigurationError} when they cannot be used.
         @param tried: told each time that changed files were read why they cannot be used, in words, or nothing
             when they can; and whether that is to be counted: it is not when they say what is in use already.
+        @param aside: looks.
         """
         self._credentials = credentials
         self._takeUp = takeUp
         self._tried = tried
         self._seen: object = credentials.stampRead
+        self._aside = aside
         self._isBlind = False
+        self._isLooking = False
         self._changes = 0  # one look after the other has found another change
         self._looks = 0  # since the files were tried
         self._trouble = ""  # why what was tried last cannot be used
@@ -66,18 +72,35 @@ class FileWatch:
         """
         Look once.  Call this every L{FILES_LOOK_SECONDS}.
         """
-        found = self._credentials.stamp()
+        if self._isLooking:
+            return
+        self._isLooking = True
+        found = self._aside.run(lambda _: self._credentials.stamp(), "a look at the files of certificates and lists")
+        done = found.addCallbacks(self._found, self._notFound).addBoth(self._over)
+        orLog(done, self._log, "nobody knows what has become of files that have changed")
+
+    def _over(self, outcome: Any) -> Any:
+        self._isLooking = False
+        return outcome
+
+    def _notFound(self, reason: Failure) -> None:
+        """
+        No thread could be had, or we stop.  The next look may have more luck.
+        """
+        reason.trap(ConfigurationError)
+
+    def _found(self, found: object) -> Deferred[None] | None:
         self._changes = 0 if found == self._seen else self._changes + 1
         self._looks += 1
         self._seen = found
         if found is None:
             self._cannotSee()
-            return
+            return None
         isNew = found != self._credentials.stampRead and self._changes % LOOKS_UNTIL_ANYWAY == 0
         if isNew or (self._trouble and self._looks >= LOOKS_UNTIL_AGAIN):
             self._looks = 0
-            done = maybeDeferred(self._takeUp).addCallbacks(self._taken, self._notTaken, errbackArgs=(isNew,))
-            orLog(done, self._log, "nobody knows what has become of files that have changed")
+            return self._takeUp().addCallbacks(self._taken, self._notTaken, errbackArgs=(isNew,))
+        return None
 
     def _cannotSee(self) -> None:
         """
@@ -97,6 +120,8 @@ class FileWatch:
             self._log.info("certificates, keys or lists have changed, and the new ones are used from now on")
 
     def _notTaken(self, reason: Failure, isNew: object) -> None:
+        if reason.check(StoppedError):
+            return
         reason.trap(ConfigurationError)
         before, self._trouble = self._trouble, str(reason.value)
         if not isNew and self._trouble == before:

@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from uotp.boundaries import Credentials, Security
 from uotp.errors import ConfigurationError, PeerError, StartError
 from uotp.net import GivenSockets, Host, Semantics, SharedResolver, checkCongestion
-from uotp.process import Lateness, Memory, PeriodicCalls, Turns
+from uotp.process import Aside, Lateness, Memory, Pausing, PeriodicCalls, Readings, Turns, noPause
 from uotp.telemetry import Drops, Logger, RateLimit, spelled
 from uotp.tunnel.filewatch import FILES_LOOK_SECONDS, FileWatch
 from uotp.tunnel.live import STALL_CHECK_SECONDS, LiveTunnels
@@ -29,6 +29,9 @@ DROP_REPORT_SECONDS = 60.0
 
 DATES_CHECK_SECONDS = 86400.0
 """How often we look whether our certificate is about to expire."""
+
+READING_WORDS = "reading certificates, keys and lists"
+"""What the log calls it when it takes long."""
 
 RELOADED, NOT_RELOADED = "taken", "refused"
 """What becomes of files that were read again: all are used, or none is."""
@@ -119,6 +122,8 @@ class TunnelService(Service):
         self.rateLimit = RateLimit(reactor.seconds)
         self.liveTunnels = LiveTunnels(reactor)
         self.lateness = Lateness()
+        self.aside = Aside(reactor)
+        self._readings = Readings(self._readAgain)
         self.periodicCalls = PeriodicCalls(reactor, self.lateness.note)
         self.turns = Turns(reactor, Memory(settings.memory))
         self.reloads = dict.fromkeys((RELOADED, NOT_RELOADED), 0)
@@ -258,7 +263,7 @@ class TunnelService(Service):
         self.periodicCalls.every(MINUTE, self.liveTunnels.tellPaths)
         if self._credentials is not None and self.speaks:
             self.periodicCalls.every(DATES_CHECK_SECONDS, self._credentials.warnOfDates)
-            watch = FileWatch(self._credentials, self.takeUp, self._takeUpTried)
+            watch = FileWatch(self._credentials, self.takeUp, self._takeUpTried, self.aside)
             self.periodicCalls.every(FILES_LOOK_SECONDS, watch.look)
         for each in self._companions:
             each.startService()
@@ -301,6 +306,8 @@ class TunnelService(Service):
         Do it no more.
         """
         self.periodicCalls.stop()
+        self._readings.stop()
+        self.aside.stop()
         if self.speaks:
             self.reportDrops()
         return super().stopService()
@@ -335,33 +342,40 @@ class TunnelService(Service):
         if report is not None:
             self._log.warn("datagrams dropped: {reportWords}", **report)
 
-    def reload(self) -> None:
+    def reload(self) -> Deferred[None]:
         """
-        Read the certificate files again; connections that are made from now on use
-        them.
+        Read the certificate files again, in another thread; connections that are made from then on use them.  One
+        that is wanted while another is under way follows it.
 
-        @raise ConfigurationError: when they cannot be used; the old stay in use.
+        @return: fires when they are in use; fails with L{ConfigurationError} when they cannot be used, and the old
+            stay in use.
         """
-        try:
-            prepared = self.prepare()
-        except ConfigurationError:
-            self.reloads[NOT_RELOADED] += 1
-            raise
-        self.renew(prepared)
-        self.reloads[RELOADED] += 1
+        return self.countReload(self._readings.ask(onlyNew=False).addCallback(lambda _: None))
 
-    def takeUp(self) -> Deferred[bool] | bool:
+    def takeUp(self) -> Deferred[bool]:
         """
         Files have changed: use what they say, if that is anything new.
 
-        @return: whether it is, maybe later.
-        @raise ConfigurationError: when they cannot be used; the old stay in use.
+        @return: fires with whether it is; fails with L{ConfigurationError} when they cannot be used, and the old
+            stay in use.
         """
-        prepared = self.prepare()
-        if prepared is None or prepared.isInUse:
-            return False
-        self.renew(prepared)
-        return True
+        return self._readings.ask(onlyNew=True)
+
+    def _readAgain(self, onlyNew: bool) -> Deferred[bool]:  # noqa: FBT001 - as L{Readings} tells it
+        """
+        Read the files, and use what they say.
+
+        @param onlyNew: whether what is not new need not be used.
+        @return: whether it is new.
+        """
+        reading = self.aside.run(lambda pause: self.prepare(pause=pause), READING_WORDS)
+        return reading.addCallback(self._useRead, onlyNew)
+
+    def _useRead(self, prepared: Any, onlyNew: bool) -> bool:  # noqa: FBT001 - a callback
+        isNew = prepared is not None and not prepared.isInUse
+        if isNew or not onlyNew:
+            self.renew(prepared)
+        return isNew
 
     def _takeUpTried(self, trouble: str, isCounted: bool) -> None:  # noqa: FBT001 - as L{FileWatch} tells it
         self.reloads[NOT_RELOADED if trouble else RELOADED] += isCounted
@@ -382,15 +396,16 @@ class TunnelService(Service):
 
         return reading.addBoth(count)
 
-    def prepare(self, contents: Mapping[str, bytes] | None = None) -> Any:
+    def prepare(self, contents: Mapping[str, bytes] | None = None, pause: Pausing = noPause) -> Any:
         """
         Read the certificate files again, and do not use them yet.
 
         @param contents: what they hold, by their paths, where another process has read them.
+        @param pause: called again and again meanwhile.
         @return: what L{renew} takes.
         @raise ConfigurationError: when they cannot be used.
         """
-        return None if self._credentials is None else self._credentials.prepare(contents)
+        return None if self._credentials is None else self._credentials.prepare(contents, pause)
 
     def renew(self, prepared: Any) -> None:
         """

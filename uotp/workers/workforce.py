@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
-from twisted.internet.defer import Deferred, DeferredLock, succeed
+from twisted.internet.defer import Deferred, succeed
 from twisted.logger import LogLevel
 
 from uotp.errors import PeerError, StartError
 from uotp.net import SocketGroup
+from uotp.process import Aside, Pausing, Readings, noPause
 from uotp.telemetry import Drops, LineBudget, Logger, Spelling, logCounted, publishLine
 from uotp.workers.descriptors import Descriptors
 from uotp.workers.groups import ListeningGroup, ListeningGroups, SocketMissing
@@ -55,10 +56,11 @@ class WorkFiles(Protocol):
         See above.
         """
 
-    def prepare(self) -> Any:
+    def prepare(self, contents: None = None, pause: Pausing = noPause) -> Any:
         """
-        Read them again, and do not use them yet.
+        Read them again, and do not use them yet.  Another thread does this.
 
+        @param pause: called again and again meanwhile.
         @return: what has C{contents}, too, and knows whether that C{isInUse}.
         @raise ConfigurationError: when they cannot be used.
         """
@@ -131,7 +133,8 @@ class Workforce:
         self._groups = ListeningGroups(self.send, self._supervisor.numbers, reactor)
         self._renewals = Renewals(self.send, reactor)
         self._questions = Questions(self.send, reactor)
-        self._reloading = DeferredLock()
+        self._aside = Aside(reactor)
+        self._readings = Readings(self._readAgain)
         self._parts = {name: Parts(total, count, self._teller(name)) for name, total in totals.items()}
         self._sums = sums
         self._drops = drops
@@ -158,6 +161,8 @@ class Workforce:
         """
         @return: fires when all have stopped.
         """
+        self._readings.stop()
+        self._aside.stop()
         return self._supervisor.stop()
 
     def whenReady(self) -> Deferred[None]:
@@ -200,12 +205,12 @@ class Workforce:
 
     def reload(self) -> Deferred[None]:
         """
-        Read the files again, and have all workers use them, or none.  One reload waits for another.
+        Read the files again, and have all workers use them, or none.  One that is wanted while another is under way
+        follows it.
 
         @return: fires when all use them; fails with L{ConfigurationError} when one cannot.
         """
-        done: Deferred[bool] = self._reloading.run(self._reload)
-        return done.addCallback(lambda _: None)
+        return self._readings.ask(onlyNew=False).addCallback(lambda _: None)
 
     def takeUp(self) -> Deferred[bool]:
         """
@@ -213,14 +218,16 @@ class Workforce:
 
         @return: fires when all use it, and tells whether it is; fails with L{ConfigurationError} when one cannot.
         """
-        done: Deferred[bool] = self._reloading.run(self._reload, onlyNew=True)
-        return done
+        return self._readings.ask(onlyNew=True)
 
-    def _reload(self, *, onlyNew: bool = False) -> Deferred[bool]:
+    def _readAgain(self, onlyNew: bool) -> Deferred[bool]:  # noqa: FBT001 - as L{Readings} tells it
         files = self._files
         if files is None:
             return succeed(False)
-        prepared = files.prepare()
+        reading = self._aside.run(lambda pause: files.prepare(pause=pause), "reading certificates, keys and lists")
+        return reading.addCallback(self._haveUsed, files, onlyNew)
+
+    def _haveUsed(self, prepared: Any, files: WorkFiles, onlyNew: bool) -> Deferred[bool]:  # noqa: FBT001 - a callback
         if onlyNew and prepared.isInUse:
             return succeed(False)
         done = self._renewals.renew(dict(prepared.contents), self._supervisor.numbers, lambda: files.adopt(prepared))

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, Protocol
 
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, DeferredLock, fail, maybeDeferred
 from twisted.internet.error import CannotListenError
+from twisted.python.failure import Failure
 
 from uotp.errors import ConfigurationError, PeerError, UotpError
-from uotp.process import PeriodicCalls, Steps
+from uotp.process import Aside, Pausing, PeriodicCalls, Steps, StoppedError, noPause
 from uotp.telemetry import Logger, orLog
 from uotp.workers.descriptors import Descriptors
 from uotp.workers.groups import ListenOn, SocketMissing
@@ -61,8 +62,11 @@ class WorkService(Protocol):
         @return: fires when all is done, within 5 s.
         """
 
-    def prepare(self, contents: Mapping[str, bytes] | None = None) -> Any:
+    def prepare(self, contents: Mapping[str, bytes] | None = None, pause: Pausing = noPause) -> Any:
         """
+        Another thread may do this.
+
+        @param pause: called again and again meanwhile.
         @return: credentials that are not used yet.
         @raise ConfigurationError: when they cannot be.
         """
@@ -128,6 +132,9 @@ class Working:
         self._ended = ended
         self._calls = PeriodicCalls(clock)
         self._steps = Steps(clock)
+        self._aside = Aside(clock)
+        self._preparing = DeferredLock()  # one preparation after the other
+        self._renewal = 0  # the one that was wanted last
         self._service: WorkService | None = None
         self._parts: dict[str, int] = {}
         self._told: dict[str, tuple[int, int]] = {}  # what is used, and the part
@@ -210,16 +217,33 @@ class Working:
         self._end.ready()
 
     def _prepare(self, service: WorkService, renewal: int, contents: Mapping[str, bytes]) -> None:
-        self._prepared = None
-        try:
-            self._prepared = renewal, service.prepare(contents)
-            reason = ""
-        except ConfigurationError as error:
-            reason = str(error) or "they cannot be used"
-        except Exception as error:  # noqa: BLE001 - the others must not wait for us
-            self._log.failure("new files could not be prepared")
-            reason = repr(error)
-        self._end.send(FilesPrepared(renewal, reason))
+        self._prepared, self._renewal = None, renewal
+
+        def prepare() -> Deferred[Any]:
+            if self._isOver:
+                return fail(StoppedError("it stops"))
+            return self._aside.run(lambda pause: service.prepare(contents, pause), "preparing certificates and lists")
+
+        done: Deferred[Any] = self._preparing.run(prepare)
+        told = done.addCallbacks(
+            self._hasPrepared, self._hasNotPrepared, callbackArgs=(renewal,), errbackArgs=(renewal,)
+        )
+        orLog(told, self._log, "the parent was not told whether new files can be used")
+
+    def _hasPrepared(self, prepared: Any, renewal: int) -> None:
+        if renewal == self._renewal:  # or the parent waits for another one now
+            self._prepared = renewal, prepared
+        self._end.send(FilesPrepared(renewal, ""))
+
+    def _hasNotPrepared(self, reason: Failure, renewal: int) -> None:
+        if reason.check(StoppedError):
+            return
+        if reason.check(ConfigurationError):
+            words = str(reason.value) or "they cannot be used"
+        else:  # the others must not wait for us
+            self._log.failure("new files could not be prepared", reason)
+            words = repr(reason.value)
+        self._end.send(FilesPrepared(renewal, words))
 
     def _listen(self, service: WorkService, group: int, message: ListenOn, descriptors: Descriptors) -> None:
         """
@@ -270,6 +294,7 @@ class Working:
             return
         self._isOver = True
         self._calls.stop()
+        self._aside.stop()
         service = self._service
         stopped = maybeDeferred(lambda: None if service is None else service.stopService())
         orLog(stopped.addBoth(self._stopped), self._log, "the work did not end well")

@@ -226,7 +226,7 @@ class ClientParent(ClientFront):
         """
         return self._workforce.takeUp()
 
-    def reload(self) -> Deferred[None]:  # type: ignore[override]
+    def reload(self) -> Deferred[None]:
         """
         Read the files again, and have all workers use them, or none.  In any case all find out what has
         become of the path to the server.

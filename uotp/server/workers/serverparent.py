@@ -165,7 +165,7 @@ class ServerParent(ServerFront):
         """
         return self._workforce.takeUp()
 
-    def reload(self) -> Deferred[None]:  # type: ignore[override]
+    def reload(self) -> Deferred[None]:
         """
         Read the files again, and have all workers use them, or none.
 

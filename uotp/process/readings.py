@@ -1,0 +1,67 @@
+"""
+Files that several want to be read again: one reading is under way, and one more waits behind it at the most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.python.failure import Failure
+
+from uotp.process.aside import StoppedError
+from uotp.telemetry import Logger, orLog
+
+
+class Readings:
+    """
+    Reads again for whoever asks.  Who asks while a reading is under way waits for the next one, since that one may
+    have read already what has changed just now; and all who wait share it.
+    """
+
+    _log = Logger()
+
+    def __init__(self, read: Callable[[bool], Deferred[bool]]) -> None:
+        """
+        @param read: reads once, and tells whether that was anything new.  It is told whether what is not new need
+            not be used.
+        """
+        self._read = read
+        self._isUnderWay = False
+        self._onlyNew = True
+        self._waiting: list[Deferred[bool]] = []
+
+    def ask(self, *, onlyNew: bool) -> Deferred[bool]:
+        """
+        @param onlyNew: whether what is not new need not be used, as far as we are concerned.
+        @return: fires with what the reading tells, or fails as it does; fails with L{StoppedError} after L{stop}.
+        """
+        asked: Deferred[bool] = Deferred()
+        self._waiting.append(asked)
+        self._onlyNew = self._onlyNew and onlyNew
+        if not self._isUnderWay:
+            self._begin()
+        return asked
+
+    def stop(self) -> None:
+        """
+        Begin no reading for those who wait.
+        """
+        waiting, self._waiting, self._onlyNew = self._waiting, [], True
+        for each in waiting:
+            each.errback(StoppedError("it stops"))
+
+    def _begin(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        onlyNew, self._onlyNew = self._onlyNew, True
+        self._isUnderWay = True
+        done = maybeDeferred(self._read, onlyNew).addBoth(self._over, waiting)
+        orLog(done, self._log, "those who wait for files that are read were not told")
+
+    def _over(self, outcome: Any, waiting: list[Deferred[bool]]) -> None:
+        self._isUnderWay = False
+        if self._waiting:
+            self._begin()
+        for each in waiting:
+            each.callback(Failure(outcome.value, outcome.type, outcome.tb) if isinstance(outcome, Failure) else outcome)
