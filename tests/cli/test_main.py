@@ -4,6 +4,7 @@ The console scripts, without a process of their own.
 
 from __future__ import annotations
 
+import gc
 import runpy
 import signal
 import sys
@@ -84,7 +85,8 @@ class RunEndTests(ScriptTestCase):
         end = ModuleType("example")
         end.Options = ExampleOptions  # type: ignore[attr-defined]
         end.makeService = lambda _: RecordingService(journal=self.done, startError=error)  # type: ignore[attr-defined]
-        return main.runEnd(end, words)
+        self.patch(main, "import_module", {"example": end}.__getitem__)
+        return main.runEnd("example", words)
 
     def test_itRunsUntilItIsStoppedAndThatIsSuccess(self) -> None:
         self.assertEqual(self.runExample(), 0)
@@ -127,6 +129,23 @@ class RunEndTests(ScriptTestCase):
         self.assertEqual(self.runExample("-l", "file"), 1)
         self.assertEqual(self.err.getvalue(), "uotp-example: no worker can be started\n")
 
+    def test_garbageIsLookedForWhenItRunsAndNotBefore(self) -> None:
+        """
+        Also where it is not to be looked for at all, and after a start that has failed.
+        """
+        found: list[tuple[str, bool]] = []
+        self.patch(RecordingService, "privilegedStartService", lambda _: found.append(("bind", gc.isenabled())))
+        self.patch(RecordingService, "startService", lambda _: found.append(("start", gc.isenabled())))
+        self.patch(self.reactor, "run", lambda: found.append(("run", gc.isenabled())))
+        self.addCleanup(gc.enable)
+        for isWanted in (True, False):
+            (gc.enable if isWanted else gc.disable)()
+            self.runExample()
+            self.assertEqual(found, [("bind", False), ("start", False), ("run", isWanted)])
+            found.clear()
+            self.refusalOf(lambda: self.runExample("--nonsense"))
+            self.assertIs(gc.isenabled(), isWanted)
+
     def test_aBugIsNotHidden(self) -> None:
         self.assertRaises(LookupError, self.runExample, error=LookupError())
 
@@ -161,7 +180,7 @@ class RunEndTests(ScriptTestCase):
         self.patch(common, "ProcessLog", RecordingProcessLog)
         self.patch(serverservice, "listen", listenInMemory)
         self.patch(signal, "signal", lambda *_: None)
-        self.assertEqual(main.runEnd(uotp.cli.server, ["--no-tls", "-p", "4433", "192.0.2.1", "51820"]), 0)
+        self.assertEqual(main.runEnd("uotp.cli.server", ["--no-tls", "-p", "4433", "192.0.2.1", "51820"]), 0)
         self.assertEqual(self.done, ["log", "run"])
         ((port, _, _, interface),) = self.reactor.tcpServers
         self.assertEqual((port, interface), (4433, "0.0.0.0"))  # noqa: S104 - the default
@@ -176,7 +195,7 @@ class ScriptsTests(ScriptTestCase):
         super().setUp()
         self.ran: list[tuple[object, list[str] | None]] = []
 
-        def runEnd(end: ModuleType, words: Sequence[str] | None = None) -> int:
+        def runEnd(end: str, words: Sequence[str] | None = None) -> int:
             self.ran.append((end, None if words is None else list(words)))
             return 7
 
@@ -193,7 +212,7 @@ class ScriptsTests(ScriptTestCase):
 
     def test_theEndsScriptsRunTheEnds(self) -> None:
         self.assertEqual((main.server(), main.client()), (7, 7))
-        self.assertEqual(self.ran, [(uotp.cli.server, None), (uotp.cli.client, None)])
+        self.assertEqual(self.ran, [("uotp.cli.server", None), ("uotp.cli.client", None)])
 
     def test_commandsGetTheWordsBehindThem(self) -> None:
         self.assertEqual(main.main(["cert", "dir", "--host", "a"]), 8)
@@ -207,8 +226,8 @@ class ScriptsTests(ScriptTestCase):
                 ("cert", ["dir", "--host", "a"]),
                 ("demo", []),
                 ("demo", ["--help"]),
-                (uotp.cli.server, ["-p", "1", "a", "2"]),
-                (uotp.cli.client, ["--version"]),
+                ("uotp.cli.server", ["-p", "1", "a", "2"]),
+                ("uotp.cli.client", ["--version"]),
             ],
         )
 

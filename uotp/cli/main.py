@@ -6,12 +6,14 @@ twistd's plugins, and run in the foreground.  C{uotp} has the other commands.
 from __future__ import annotations
 
 import difflib
+import gc
 import os
 import pkgutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from types import ModuleType
+from importlib import import_module
 from typing import Any
 
 from twisted.logger import LoggingFile, LogLevel, globalLogBeginner
@@ -23,34 +25,36 @@ from uotp.errors import StartError
 from uotp.telemetry import Logger, leadsToJournal, lineObserver, sayLast, unbuffered
 
 
-def runEnd(end: ModuleType, words: Sequence[str] | None = None) -> int:
+def runEnd(name: str, words: Sequence[str] | None = None) -> int:
     """
     Run one end until it is told to stop.
 
-    @param end: L{uotp.cli.client} or L{uotp.cli.server}.
+    @param name: C{uotp.cli.client} or C{uotp.cli.server}.
     @param words: the command line; this process's own when left out.
     @return: the exit status.
     """
-    from uotp.cli.endservice import START_EXIT_STATUS  # noqa: PLC0415 - the other commands do not need it
-
-    options = end.Options()
-    options.parseOptions(words)
-    from twisted.internet import reactor  # noqa: PLC0415 - importing it installs it
-
-    anyReactor: Any = reactor
-    service = end.makeService(options)
     terminal = sys.stderr  # None where it is closed
-    observers = []
-    if not options["logfile"] and terminal is not None:
-        isJournal = leadsToJournal(terminal, os.environ)
-        observers.append(lineObserver(unbuffered(terminal), options["log-format"], isJournal=isJournal))
-    globalLogBeginner.beginLoggingTo(observers, redirectStandardIO=False)
-    try:
-        service.privilegedStartService()
-    except StartError as error:
-        sayLast(terminal, f"{options.commandName}: {error}\n")
-        return START_EXIT_STATUS
-    service.startService()
+    with nothingCollected():
+        end = import_module(name)
+        options = end.Options()
+        options.parseOptions(words)
+        from twisted.internet import reactor  # noqa: PLC0415 - importing it installs it
+
+        from uotp.cli.endservice import START_EXIT_STATUS  # noqa: PLC0415 - the other commands do not need it
+
+        anyReactor: Any = reactor
+        service = end.makeService(options)
+        observers = []
+        if not options["logfile"] and terminal is not None:
+            isJournal = leadsToJournal(terminal, os.environ)
+            observers.append(lineObserver(unbuffered(terminal), options["log-format"], isJournal=isJournal))
+        globalLogBeginner.beginLoggingTo(observers, redirectStandardIO=False)
+        try:
+            service.privilegedStartService()
+        except StartError as error:
+            sayLast(terminal, f"{options.commandName}: {error}\n")
+            return START_EXIT_STATUS
+        service.startService()
     anyReactor.addSystemEventTrigger("before", "shutdown", service.stopService)
     # What is printed there must not wait either, nor must the traceback of a crash.
     sys.stderr = LoggingFile(logger=Logger("stderr"), level=LogLevel.error)
@@ -62,22 +66,32 @@ def runEnd(end: ModuleType, words: Sequence[str] | None = None) -> int:
     return status
 
 
+@contextmanager
+def nothingCollected() -> Iterator[None]:
+    """
+    Look for no garbage for a while.  A start makes next to none, and a tenth of its time would go into the search.
+    """
+    wasEnabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if wasEnabled:
+            gc.enable()
+
+
 def server(words: Sequence[str] | None = None) -> int:
     """
     Run C{uotp-server}.
     """
-    import uotp.cli.server  # noqa: PLC0415 - commands do not need each other
-
-    return runEnd(uotp.cli.server, words)
+    return runEnd("uotp.cli.server", words)
 
 
 def client(words: Sequence[str] | None = None) -> int:
     """
     Run C{uotp-client}.
     """
-    import uotp.cli.client  # noqa: PLC0415 - commands do not need each other
-
-    return runEnd(uotp.cli.client, words)
+    return runEnd("uotp.cli.client", words)
 
 
 @dataclass(frozen=True, slots=True)
