@@ -233,9 +233,10 @@ done.  The port may be Twisted's own, which takes no trains.
 """
 
 
-Chain = tuple[tuple[bytes, int], ...]
+Chain = tuple[tuple[bytes, bytes, int], ...]
 """
-Certificates, each by what stands for the name of its issuer and by its serial number; the peer's own is the first.
+Certificates, each by what stands for the name of its issuer, by the pin of the issuer's key, which is empty where
+nobody has shown it, and by its serial number; the peer's own is the first.
 """
 
 

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from uotp.tls.names import KnownChain, nameDigest
+from uotp.tls.pins import publicKeyPin
 
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
@@ -73,11 +74,12 @@ class Issued:
 
     def known(self, root: x509.Certificate | None = None) -> KnownChain:
         """
-        @param root: what stands above, if it is known.
-        @return: the whole chain, as it is remembered by which it may be revoked.
+        @param root: what stands above, if it was shown.
+        @return: the chain below it, as it is remembered by which it may be revoked.
         """
-        chain = (self.certificate, *self.intermediates, *(() if root is None else (root,)))
-        return tuple((nameDigest(each.issuer), each.serial_number) for each in chain)
+        chain = (self.certificate, *self.intermediates)
+        keys = [*(publicKeyPin(each) for each in self.intermediates), b"" if root is None else publicKeyPin(root)]
+        return tuple((nameDigest(each.issuer), key, each.serial_number) for each, key in zip(chain, keys, strict=True))
 
     def write(self, path: Path) -> str:
         """
@@ -115,6 +117,8 @@ class Authority:
             extensions.append((x509.NameConstraints([x509.DNSName(self.permitted)], None), True))
         if self.namesKey:
             extensions.append((x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()), False))
+            by = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key())
+            extensions.append((by, False))
         if self.mayRevoke is not None:
             extensions.append((_usage(mayRevoke=self.mayRevoke), True))
         certificate = _sign(self.name, issuer.name, self.key, issuer.key, (self.begins, self.ends), extensions)

@@ -21,6 +21,7 @@ from uotp.pki.issue import issueClient
 from uotp.pki.issued import readRegister
 from uotp.tls.names import nameDigest
 from uotp.tls.pem import readAuthorities
+from uotp.tls.pins import publicKeyPin
 from uotp.tls.revocation import Revocations
 
 OPENSSL = shutil.which("openssl")
@@ -186,9 +187,10 @@ class RevokeTests(PkiTestCase):
         with open(both, "wb") as file:
             file.write(self.content(self.files.caCertificate) + self.content(self.files.revocationList))
         known = Revocations.of(readAuthorities(both, "CA file"), both)
-        issuer = nameDigest(self.certificate(self.files.caCertificate).subject)
+        authority = self.certificate(self.files.caCertificate)
+        issuer, key = nameDigest(authority.subject), publicKeyPin(authority)
         for path, isRevoked in ((self.files.clientCertificate, True), (self.files.serverCertificate, False)):
-            self.assertEqual(known.revokes(((issuer, self.certificate(path).serial_number),)), isRevoked)
+            self.assertEqual(known.revokes(((issuer, key, self.certificate(path).serial_number),)), isRevoked)
 
     @skipUnless(OPENSSL, "openssl is not installed")
     def test_opensslUnderstandsAllOfIt(self) -> None:

@@ -193,10 +193,10 @@ class ContactTests(TimerTestCase):
         """
         And how often the connection was handed over, so that this has an end.
         """
-        chain = ((b"issuer", 255), (b"root", -1))
+        chain = ((b"issuer", b"key", 255), (b"root", b"", -1))
         for security, numbers in (
             (None, ()),
-            (Security(b"uotp/2", b"pin", None, "leaf", chain), ((b"issuer", "ff"), (b"root", "-1"))),
+            (Security(b"uotp/2", b"pin", None, "leaf", chain), ((b"issuer", b"key", "ff"), (b"root", b"", "-1"))),
         ):
             tunnel: Any = AcceptedTunnel(self.clock, self.contact)
             tunnel.transport = MemoryStream(tunnel, isServer=True)

@@ -71,9 +71,10 @@ class TakenOverStories(WorkersTestCase):
             (TakeOver("192.0.2.9", 1, 1, b"", **plain), 0),
             (BeginWork(1, 1, "info", {}, b"", {}, {}), 0),
             (unchecked(HandOver, "a" * (1 << 18), 1, 1, b"", *values[2:], (), 1, 2), 1),
-            (unchecked(HandOver, "192.0.2.9", 1, 1, b"", *values[2:], ((b"", "no number"),), 1, 2), 1),
-            (unchecked(HandOver, "192.0.2.9", 1, 1, b"", *values[2:], ((b"", "1"),) * 13, 1, 2), 1),
-            (unchecked(HandOver, "192.0.2.9", 1, 1, b"", *values[2:], ((bytes(129), "1"),), 1, 2), 1),
+            (unchecked(HandOver, "192.0.2.9", 1, 1, b"", *values[2:], ((b"", b"", "no number"),), 1, 2), 1),
+            (unchecked(HandOver, "192.0.2.9", 1, 1, b"", *values[2:], ((b"", b"", "1"),) * 13, 1, 2), 1),
+            (unchecked(HandOver, "192.0.2.9", 1, 1, b"", *values[2:], ((bytes(129), b"", "1"),), 1, 2), 1),
+            (unchecked(HandOver, "192.0.2.9", 1, 1, b"", *values[2:], ((b"", bytes(129), "1"),), 1, 2), 1),
             (hand, 0),
             (hand, 2),
             (HandOver("192.0.2.9", 1, 1, b"", connection=1, worker=0, **plain), 1),
@@ -131,7 +132,7 @@ class TakenOverStories(WorkersTestCase):
         """
         Worker 1 hands descriptors to the other.
         """
-        facts: dict[str, Any] = {"protocol": None, "peerKey": b"k", "peerName": None, "chain": ((b"i", "-a"),)}
+        facts: dict[str, Any] = {"protocol": None, "peerKey": b"k", "peerName": None, "chain": ((b"i", b"k", "-a"),)}
         self.evil(HandOver("192.0.2.9", 1, 1, newId() + PING, connection=1, worker=2, tls=tls, **facts), given=given)
 
     def test_whatIsNoConnectionCostsTheOtherNothing(self) -> None:

@@ -20,6 +20,7 @@ from uotp.tls.credentials import ServerCredentials, ServerTls
 from uotp.tls.judging import JudgedChain
 from uotp.tls.names import nameDigest
 from uotp.tls.pem import readAuthorities
+from uotp.tls.pins import publicKeyPin
 from uotp.tls.revocation import Revocations
 
 REVOKED, REPLACED = (TRUSTED.issue("good.test", usages=CLIENT) for _ in range(2))
@@ -177,9 +178,77 @@ class WhichListTests(ListTestCase):
         for shown, isRevoked in ((gone, True), (old, False), (bad, True), (new, False)):
             self.assertEqual(self.refusalOf(server, shown), words if isRevoked else None)
             self.assertIs(server.revokes(shown.known()), isRevoked)
+        name, number = nameDigest(first.certificate.subject), gone.certificate.serial_number
+        for authority, isRevoked in ((first, True), (second, False)):
+            self.assertIs(server.revokes(((name, publicKeyPin(authority.certificate), number),)), isRevoked)
         server = self.server_(lists[1], authorities=(first, second))
         self.assertIsNone(self.refusalOf(server, new))
         self.assertIn("nobody knows", str(self.refusalOf(server, old)))
+
+    def test_anOlderListThatDoesNotSayByWhichKeyHoldsToo(self) -> None:
+        """
+        The CA has got a new key, with a list that is newer; what was let in by the old one is in the old list.
+        """
+        first, second = (Authority("Rolled", issuer=TRUSTED) for _ in range(2))
+        gone, good = first.issue(usages=CLIENT), second.issue(usages=CLIENT)
+        lists = (first.revocationList(gone.certificate, begins=NOW - 2 * DAY), second.revocationList())
+        server = self.server_(*lists)
+        for shown, isRevoked in ((gone, True), (good, False)):
+            self.assertIs(server.revokes(shown.known(TRUSTED.certificate)), isRevoked)
+            found = self.refusalOf(server, shown)
+            self.assertEqual(found, "certificate was revoked by 'CN=Rolled'" if isRevoked else None)
+            self.assertIs(server.revokes(shown.known(TRUSTED.certificate)), isRevoked)
+
+    def test_whatANewerListDoesNotHaveAnyMoreMayComeBack(self) -> None:
+        """
+        It was on hold; neither list says by which key it is.
+        """
+        shown = BELOW.issue(usages=CLIENT)
+        server = self.server_(BELOW.revocationList(shown.certificate, begins=NOW - 2 * DAY), BELOW.revocationList())
+        self.assertIsNone(self.refusalOf(server, shown))
+        self.assertIs(server.revokes(shown.known(TRUSTED.certificate)), False)
+
+    def test_aListByTheOldKeyCountsForTheNewOneThatItHasSigned(self) -> None:
+        """
+        A CA gets a new key, and goes on to sign its lists by the old one.
+        """
+        old = Authority("Rolled", namesKey=True)
+        new = Authority("Rolled", issuer=old, namesKey=True)
+        gone, good = (new.issue(usages=CLIENT) for _ in range(2))
+        server = self.server_(old.revocationList(gone.certificate), authorities=(old,))
+        self.assertEqual(self.refusalOf(server, gone), "certificate was revoked by 'CN=Rolled'")
+        self.assertIsNone(self.refusalOf(server, good))
+
+    def test_aRootIsNotRevokedByItself(self) -> None:
+        """
+        Its number may be that of a client: many write 1 for both.
+        """
+        server = self.server_(TRUSTED.revocationList(TRUSTED.certificate, REVOKED.certificate))
+        self.assertIsNone(self.refusalOf(server, REPLACED))
+        self.assertEqual(self.refusalOf(server, REVOKED), WORDS)
+        self.assertIs(server.revokes(REPLACED.known(TRUSTED.certificate)), False)
+
+    def test_whoeverHasSignedItselfIsNotTakenForARoot(self) -> None:
+        """
+        A CA whose new key is signed by the old one, and which alone is in the file, has an issuer.
+        """
+        old = Authority("Rolled")
+        new = Authority("Rolled", issuer=old)
+        shown = new.issue(usages=CLIENT)
+        server = self.server_(new.revocationList(new.certificate), authorities=(new,))
+        self.assertIn("was revoked", str(self.refusalOf(server, shown)))
+
+    def test_afterAReloadKeysAreTriedAnew(self) -> None:
+        """
+        Though the files say the same.
+        """
+        self.patch(revocation, "MOST_TRIED", 1)
+        server = self.server_(BELOW.revocationList())
+        namesake = Authority("Below", issuer=TRUSTED).issue(usages=CLIENT)
+        self.assertIn(UNKNOWN, str(self.refusalOf(server, namesake)))
+        self.assertIn(UNKNOWN, str(self.refusalOf(server, BELOW.issue(usages=CLIENT))))
+        server.reload()
+        self.assertIsNone(self.refusalOf(server, BELOW.issue(usages=CLIENT)))
 
     def test_aNameMayBeWrittenInAnotherWay(self) -> None:
         """

@@ -19,6 +19,7 @@ from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase, meet
 from uotp.errors import ConfigurationError
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls
 from uotp.tls.files import SIZE_LIMIT, CopiedFiles, FilesReadOnce
+from uotp.tls.names import nameDigest
 from uotp.tls.pins import publicKeyPin
 
 RENEWED = TRUSTED.issue("good.test")
@@ -419,7 +420,7 @@ class StampTests(RenewalTestCase):
         gaveWay.clear()
         prepared = server.prepare(None, lambda: gaveWay.append(None))
         self.assertGreaterEqual(len(gaveWay), 30)
-        ((listed,),) = prepared.loaded.trusted.revocations.current.values()
+        ((listed,),) = prepared.loaded.trusted.revocations.verified[nameDigest(TRUSTED.certificate.subject)].values()
         self.assertEqual(len(listed.serials), 30)
 
     def test_whatChangesWhileItIsReadIsReadAgain(self) -> None:

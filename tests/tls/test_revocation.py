@@ -19,6 +19,7 @@ from tests.doubles.streams import Creator
 from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase, causeIn, meet
 from uotp.errors import ConfigurationError, Refusal
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls
+from uotp.tls.pins import publicKeyPin
 from uotp.tls.verification import VerifyingConnection
 
 REVOKED, REPLACED = (TRUSTED.issue("good.test", usages=CLIENT) for _ in range(2))
@@ -130,24 +131,43 @@ class RevocationTests(TlsTestCase):
 
     def test_whoWasLetInByACaThatIsTakenOutMayNotGoOn(self) -> None:
         """
-        Until the CA is back.  Whose issuer was never in the file has shown it, and that is judged when it comes again.
+        Until the CA is back, also where another one stands between.  A namesake with another key is another CA.
         """
         cafile = self.lists(authorities=(TRUSTED, STRANGER))
         server = self.listing(cafile)
-        below = BELOW.issue(usages=CLIENT)
-        for authorities, isIn in (((STRANGER,), False), ((STRANGER,), False), ((STRANGER, TRUSTED), True)):
+        below, namesake = BELOW.issue(usages=CLIENT), Authority(TRUSTED.name)
+        root = TRUSTED.certificate
+        for authorities, isIn, isBelowIn in (
+            ((STRANGER,), False, False),
+            ((STRANGER, namesake), False, False),
+            ((STRANGER, BELOW), False, True),
+            ((STRANGER, TRUSTED), True, True),
+        ):
             Path(cafile).write_bytes(pem(*(each.certificate for each in authorities)))
             server.reload()
-            self.assertIsNone(server.objection(None, STRANGER.issue(usages=CLIENT).known(), None))
-            self.assertIsNone(server.objection(None, below.known(), None))
+            self.assertIsNone(server.objection(None, STRANGER.issue(usages=CLIENT).known(STRANGER.certificate), None))
             self.assertIsNone(server.objection(None, (), None))
-            error = server.objection(None, REPLACED.known(), None)
-            if isIn:
-                self.assertIsNone(error)
-            else:
-                assert error is not None
-                self.assertEqual(str(error), "the CA of its certificate has been taken out of the CA file")
-                self.assertIs(error.kind, Refusal.UNKNOWN_ISSUER)
+            for chain, isWelcome in ((REPLACED.known(root), isIn), (below.known(root), isBelowIn)):
+                error = server.objection(None, chain, None)
+                if isWelcome:
+                    self.assertIsNone(error)
+                else:
+                    assert error is not None
+                    self.assertEqual(str(error), "the CA of its certificate has been taken out of the CA file")
+                    self.assertIs(error.kind, Refusal.UNKNOWN_ISSUER)
+
+    def test_whoseOwnCertificateIsInTheCaFileMayGoOn(self) -> None:
+        """
+        As long as it is.
+        """
+        own = Authority("guest").issue(usages=CLIENT)
+        cafile = self.path(pem(TRUSTED.certificate, own.certificate))
+        server = self.listing(cafile)
+        key = publicKeyPin(own.certificate)
+        self.assertIsNone(server.objection(key, own.known(), None))
+        Path(cafile).write_bytes(pem(TRUSTED.certificate))
+        server.reload()
+        self.assertIn("taken out", str(server.objection(key, own.known(), None)))
 
     def test_aServerWhoseCaIsTakenOutGoesOn(self) -> None:
         """

@@ -101,7 +101,7 @@ class RelayedStreamTests(StreamContract, SynchronousTestCase):
     Hold a stream to it that goes through a pipe, of which the other end reads what is written.
     """
 
-    security = Security(b"uotp/2", b"the peer's", peerName="somebody", peerChain=((b"issuer", 7),))
+    security = Security(b"uotp/2", b"the peer's", peerName="somebody", peerChain=((b"issuer", b"key", 7),))
 
     def connect(self) -> None:
         """

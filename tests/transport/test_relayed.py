@@ -27,7 +27,7 @@ from uotp.transport.phases import StreamPhase
 from uotp.transport.pipe import PIPE_SEND_BYTES, newPipe
 from uotp.transport.relayed import RelayedStream, adopt
 
-KNOWN = Security(b"uotp/2", b"the peer's", peerName="somebody", peerChain=((b"issuer", 7), (b"root", 1)))
+KNOWN = Security(b"uotp/2", b"the peer's", peerName="somebody", peerChain=((b"issuer", b"key", 7), (b"root", b"", 1)))
 
 
 class Stranger(Diarist):

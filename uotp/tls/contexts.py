@@ -20,8 +20,9 @@ from uotp.errors import ConfigurationError
 from uotp.process import Pausing, noPause
 from uotp.tls.clients import ClientList
 from uotp.tls.files import DISK, CredentialFiles
-from uotp.tls.names import nameDigest
+from uotp.tls.names import KnownChain
 from uotp.tls.pem import Identity, readAuthorities, readRevocationLists
+from uotp.tls.pins import readablePin
 from uotp.tls.reasons import plainText
 from uotp.tls.revocation import NONE, Revocations
 
@@ -105,14 +106,22 @@ class Trusted:
     @ivar authorities: the CAs.
     @ivar revocations: whose revocation lists there are.
     @ivar clients: whose keys are listed; L{None} where nobody's need be.
-    @ivar subjects: what the CAs are called, as L{nameDigest} has it.
+    @ivar keys: the L{publicKeyPin}s of the CAs.
     """
 
     file: str
     authorities: tuple[x509.Certificate, ...]
     revocations: Revocations
     clients: ClientList | None = None
-    subjects: frozenset[bytes] = frozenset()
+    keys: frozenset[bytes] = frozenset()
+
+    def holds(self, chain: KnownChain, key: bytes | None) -> bool:
+        """
+        @param chain: by which a peer was let in.
+        @param key: the pin of its own certificate.
+        @return: whether it still ends at a CA that is in the file.  Where there is no file, all do.
+        """
+        return not self.authorities or key in self.keys or any(issuer in self.keys for _, issuer, _ in chain)
 
 
 SYSTEM = Trusted("", (), NONE)
@@ -160,8 +169,8 @@ def trust(
     except (SSL.Error, crypto.Error) as problem:
         message = f"the CA file {cafile} is unusable: {_reasonText(problem)}"
         raise ConfigurationError(message) from problem
-    subjects = frozenset(nameDigest(each.subject) for each in authorities.certificates)
-    return Trusted(cafile, authorities.certificates, revocations, subjects=subjects)
+    keys = frozenset(filter(None, map(readablePin, authorities.certificates)))
+    return Trusted(cafile, authorities.certificates, revocations, keys=keys)
 
 
 def offer(context: SSL.Context, names: Sequence[bytes]) -> None:

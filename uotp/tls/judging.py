@@ -5,8 +5,10 @@ Looks the certificates of one peer's chain up in the revocation lists, as OpenSS
 from __future__ import annotations
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from uotp.tls.names import KnownChain, nameDigest
+from uotp.tls.pins import readablePin
 from uotp.tls.reasons import isOfDates
 from uotp.tls.revocation import Revocations
 
@@ -26,9 +28,9 @@ class JudgedChain:
     def __init__(self, revocations: Revocations) -> None:
         self._revocations = revocations
         self._isSound = True
-        self._above: x509.Certificate | None = None
+        self._above: list[x509.Certificate] = []  # what has come, the last one first
         self._next = -1  # the depth of the next certificate; none has come yet
-        self._found: list[tuple[bytes, int]] = []
+        self._found: list[tuple[bytes, bytes, int]] = []
 
     def doubt(self, error: int) -> None:
         """
@@ -43,23 +45,28 @@ class JudgedChain:
         """
         @param certificate: what OpenSSL has verified.
         @param depth: its place; 0 is the last.
-        @return: see L{Revocations.errorOf}.
+        @return: see L{Revocations.errorOf}.  Against a root nothing is ever found: who does not trust it takes it
+            out of the file, and its number may be that of another one.
         """
-        issuer = self._above if depth == self._next else None
-        if issuer is None:
+        if depth != self._next:
+            self._above.clear()
             self._found.clear()
+        self._next = depth - 1
+        above = self._above.copy()
+        self._above.insert(0, certificate)
+        if not above and isRoot(certificate):
+            if depth:
+                return 0
+            above = [certificate]
         try:
             name = nameDigest(certificate.issuer)
-            if issuer is None and nameDigest(certificate.subject) == name:
-                issuer = certificate
         except ValueError:
             # Some old CAs have names that the library cannot read.  Without lists that does no harm.
-            if depth == 0 or self._revocations.current:
+            if depth == 0 or self._revocations.areThere:
                 raise
             name = UNREADABLE
-        self._found.append((name, certificate.serial_number))
-        self._above, self._next = certificate, depth - 1
-        return self._revocations.errorOf(name, certificate, issuer, mayTry=self._isSound)
+        self._found.append((name, readablePin(above[0]) if above else b"", certificate.serial_number))
+        return self._revocations.errorOf(name, certificate, above, mayTry=self._isSound)
 
     @property
     def chain(self) -> KnownChain:
@@ -68,3 +75,14 @@ class JudgedChain:
         (L{uotp.tls.contexts.MAX_ISSUERS}).
         """
         return tuple(reversed(self._found)) if self._next == -1 else ()
+
+
+def isRoot(certificate: x509.Certificate) -> bool:
+    """
+    @return: whether a certificate is signed by its own key.
+    """
+    try:
+        certificate.verify_directly_issued_by(certificate)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True

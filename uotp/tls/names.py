@@ -9,8 +9,11 @@ from hashlib import sha256
 
 from cryptography import x509
 
-KnownChain = tuple[tuple[bytes, int], ...]
-"""Certificates, each by the L{nameDigest} of its issuer and its serial number; the peer's own is the first."""
+KnownChain = tuple[tuple[bytes, bytes, int], ...]
+"""
+Certificates, each by the L{nameDigest} of its issuer, the L{uotp.tls.pins.publicKeyPin} of its issuer's key, which is
+empty where nobody has shown that, and its serial number; the peer's own is the first.  A root is not among them.
+"""
 
 
 def nameDigest(name: x509.Name) -> bytes:

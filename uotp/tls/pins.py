@@ -10,6 +10,7 @@ import hashlib
 import re
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from uotp.tls.reasons import plainText
@@ -28,6 +29,16 @@ def publicKeyPin(certificate: x509.Certificate) -> bytes:
     """
     spki = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return hashlib.sha256(spki).digest()
+
+
+def readablePin(certificate: x509.Certificate) -> bytes:
+    """
+    @return: see L{publicKeyPin}; nothing for a key that the library cannot read, though OpenSSL may.
+    """
+    try:
+        return publicKeyPin(certificate)
+    except (ValueError, UnsupportedAlgorithm):
+        return b""
 
 
 def parsePin(text: str) -> bytes:

@@ -119,7 +119,6 @@ class RenewableCredentials:
         self._now = now
         self._ours: Ours | None = None
         self._trusted = contexts.SYSTEM
-        self._onceTrusted: frozenset[bytes] = frozenset()  # what the CAs are called that were in the file
         self._fingerprint = b""
         self._seen: object = None
         self.adopt(self.prepare())
@@ -194,8 +193,8 @@ class RenewableCredentials:
         self._files = prepared.files
         self._contents = prepared.contents if self._keepsContents else Contents()
         loaded = self._loaded = prepared.loaded
-        self._onceTrusted |= self._trusted.subjects
         self._context, self._ours, self._trusted = loaded.context, loaded.ours, loaded.trusted
+        self._trusted.revocations.tried.clear()  # which keys are tried is found out anew
         self._tokens, self._expiring = loaded.tokens, prepared.expiring
         self._fingerprint = prepared.fingerprint
         for what, file in prepared.exposed:
@@ -256,7 +255,7 @@ class RenewableCredentials:
             return PeerError("its certificate has been revoked since it was let in", Refusal.REVOKED)
         if self.revokes(chain[1:]):
             return PeerError("the CA of its certificate has been revoked since it was let in", Refusal.REVOKED)
-        if self._endsWithCa and chain and chain[0][0] in self._onceTrusted - self._trusted.subjects:
+        if self._endsWithCa and chain and not self._trusted.holds(chain, key):
             return PeerError("the CA of its certificate has been taken out of the CA file", Refusal.UNKNOWN_ISSUER)
         if clients is not None and key is not None and key not in clients.names:
             return PeerError("its key has been taken out of the list of clients", Refusal.NOT_LISTED)

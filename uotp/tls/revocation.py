@@ -12,8 +12,10 @@ still holds: what was revoked stays so, and the log says that a newer one is nee
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain as joined
 
 from cryptography import x509
 from OpenSSL.SSL import X509VerificationCodes as Codes
@@ -50,15 +52,15 @@ class Listed:
     """
     Holds what one list says.
 
-    @ivar begins: when it was made.
     @ivar serials: the numbers of what was revoked.
     @ivar places: see L{publishedAt}.
+    @ivar signer: what it says of the key by which it was signed; nothing where it does not.
     @ivar unverified: the list itself, where its CA is not in the file.
     """
 
-    begins: datetime
     serials: set[int]
     places: PublishedAt | None
+    signer: bytes
     unverified: x509.CertificateRevocationList | None
 
     def tellsOf(self, certificate: x509.Certificate) -> bool:
@@ -71,22 +73,20 @@ class Listed:
 @dataclass(frozen=True, slots=True)
 class Revocations:
     """
-    Knows what CAs have revoked.  Names are L{nameDigest}s.
+    Knows what CAs have revoked.  Names are L{nameDigest}s, and each list is before those that are older.
 
     @ivar ends: each CA that has a list, and when the time of its newest one is over; L{None} when
         that does not say.
     @ivar files: where that list is.
     @ivar verified: the lists of each name and L{publicKeyPin} of a CA in the file.
     @ivar unverified: the lists of each name that no CA in the file has.
-    @ivar current: by name, the lists that have no successor.
-    @ivar tried: which of the unverified ones CAs have signed that came with a chain.
+    @ivar tried: which of the unverified ones CAs have signed that came with a chain, by name and key.
     """
 
     ends: dict[x509.Name, datetime | None]
     files: dict[x509.Name, str]
     verified: dict[bytes, dict[bytes, list[Listed]]] = field(default_factory=dict)
     unverified: dict[bytes, list[Listed]] = field(default_factory=dict)
-    current: dict[bytes, tuple[Listed, ...]] = field(default_factory=dict)
     tried: dict[tuple[bytes, bytes], list[Listed]] = field(default_factory=dict)
 
     @classmethod
@@ -108,8 +108,9 @@ class Revocations:
             return NONE
         issuers: dict[bytes, list[x509.Certificate]] = {}
         for certificate in authorities.certificates:
-            issuers.setdefault(nameDigest(certificate.subject), []).append(certificate)
-        made, current = cls({}, {}), {}
+            with suppress(ValueError):  # a name that the library cannot read; no list has it
+                issuers.setdefault(nameDigest(certificate.subject), []).append(certificate)
+        made = cls({}, {})
         for each, what, where in sorted(found, key=lambda each: each[0].last_update_utc):
             try:
                 name = nameDigest(each.issuer)
@@ -120,61 +121,79 @@ class Revocations:
                 raise ConfigurationError(message) from problem
             made.ends[each.issuer], made.files[each.issuer] = each.next_update_utc, where
             isKnown = name in issuers
-            listed = Listed(each.last_update_utc, numbersIn(each, pause), places, None if isKnown else each)
+            listed = Listed(numbersIn(each, pause), places, issuerKeyOf(each), None if isKnown else each)
             if isKnown:
                 lists = made.verified.setdefault(name, {}).setdefault(key, [])
                 lists[:] = [listed, *(older for older in lists if older.places != places)]
             else:
                 made.unverified.setdefault(name, []).insert(0, listed)
-            current[name, key, places] = listed
-        for (name, _, _), listed in current.items():
-            made.current[name] = (*made.current.get(name, ()), listed)
+        for name, several in made.unverified.items():
+            made.unverified[name] = withoutOlder(several)
         return made
 
+    @property
+    def areThere(self) -> bool:
+        """
+        Whether there is any list.
+        """
+        return bool(self.ends)
+
     def errorOf(
-        self, name: bytes, certificate: x509.Certificate, issuer: x509.Certificate | None, *, mayTry: bool
+        self, name: bytes, certificate: x509.Certificate, above: Sequence[x509.Certificate], *, mayTry: bool
     ) -> int:
         """
         Look a certificate up, as OpenSSL would.
 
         @param name: that of its issuer.
         @param certificate: what OpenSSL has verified.
-        @param issuer: the CA that has signed it, which OpenSSL has verified before, as it has verified all above;
-            L{None} for one in the file of CAs that has an issuer, which is not in the chain then.
-        @param mayTry: whether lists may be verified by the issuer's key.  If not, only those count that were.
+        @param above: the CA that has signed it, and those above that, all of which OpenSSL has verified before; none
+            for one in the file of CAs that has an issuer, which is not in the chain then.
+        @param mayTry: whether lists may be verified by keys of the chain.  If not, only those count that were.
         @return: OpenSSL's number for what speaks against the certificate; 0 for nothing.
         """
-        if name not in self.current:
+        if name not in self.verified and name not in self.unverified:
             return 0
-        known = self.verified.get(name, {})
-        if issuer is None:
-            groups: Iterable[Sequence[Listed]] = known.values()
+        if above:
+            groups: Iterable[Sequence[Listed]] = (self._listsFor(name, above, mayTry=mayTry),)
         else:
-            key = publicKeyPin(issuer)
-            groups = (known.get(key) or self._signedBy(name, key, issuer, mayTry=mayTry),)
+            groups = self.verified.get(name, {}).values()
         # A root names no place where it is listed, and no list has to tell of it.
-        isRoot = certificate is issuer
-        each = [[listed for listed in lists if isRoot or listed.tellsOf(certificate)] for lists in groups if lists]
+        isOwn = bool(above) and certificate is above[0]
+        each = [[listed for listed in lists if isOwn or listed.tellsOf(certificate)] for lists in groups if lists]
         if not each:
             return int(Codes.ERR_CRL_SIGNATURE_FAILURE)
-        if any(lists and certificate.serial_number in lists[0].serials for lists in each):
+        if any(certificate.serial_number in listed.serials for lists in each for listed in lists):
             return int(Codes.ERR_CERT_REVOKED)
         return 0 if all(each) else int(Codes.ERR_DIFFERENT_CRL_SCOPE)
 
+    def _listsFor(self, name: bytes, above: Sequence[x509.Certificate], *, mayTry: bool) -> Sequence[Listed]:
+        """
+        @return: the lists by the key that has signed a certificate; where there is none, by that of a CA of the same
+            name higher in the chain: it has got a new key, and has signed that by the old one, and the list too.
+        """
+        issuer, *higher = above
+        for each in (issuer, *(one for one in higher if isCalled(one, name))):
+            key = publicKeyPin(each)
+            lists = self.verified.get(name, {}).get(key) or self._signedBy(name, key, each, mayTry=mayTry)
+            if lists:
+                return lists
+        return ()
+
     def _signedBy(self, name: bytes, key: bytes, issuer: x509.Certificate, *, mayTry: bool) -> list[Listed]:
         """
-        @return: those lists that nobody in the file has signed, and this CA has, the newest first.
+        @return: those lists that nobody in the file has signed, and this CA has.
         """
         if name not in self.unverified or not maySignLists(issuer):
             return []
         if (name, key) not in self.tried:
             if not mayTry or len(self.tried) >= MOST_TRIED:
                 return []
-            self.tried[name, key] = [
-                each
-                for each in self.unverified[name]
-                if each.unverified is not None and isSignedBy(each.unverified, issuer)
-            ]
+            signed: list[Listed] = []
+            for each in self.unverified[name]:
+                isNew = all(each.places != newer.places for newer in signed)
+                if isNew and each.unverified is not None and isSignedBy(each.unverified, issuer):
+                    signed.append(each)
+            self.tried[name, key] = signed
         return self.tried[name, key]
 
     def revokes(self, chain: KnownChain) -> bool:
@@ -182,9 +201,15 @@ class Revocations:
         Look certificates up that were let in before.
 
         @param chain: they, or some of them.
-        @return: whether the newest list of a CA has one of them.
+        @return: whether a list of a CA has one of them.  Where it is not known whether the list is by the issuer's key,
+            it may be.
         """
-        return any(serial in listed.serials for name, serial in chain for listed in self.current.get(name, ()))
+        return any(serial in listed.serials for name, key, serial in chain for listed in self._listsOf(name, key))
+
+    def _listsOf(self, name: bytes, key: bytes) -> Iterable[Listed]:
+        known = self.verified.get(name, {})
+        lists = known.get(key) or self.tried.get((name, key))
+        return lists or joined.from_iterable((*known.values(), self.unverified.get(name, ())))
 
     def worse(self, before: Revocations, now: datetime) -> str | None:
         """
@@ -229,6 +254,30 @@ def requireSound(
         message = f"the revocation list of {nameText(listed.issuer)} in {where} {objection}"
         raise ConfigurationError(message)
     return issuerKeyOf(listed) if signer is None else publicKeyPin(signer)
+
+
+def withoutOlder(lists: Sequence[Listed]) -> list[Listed]:
+    """
+    @param lists: of one name, the newest first.
+    @return: them without those that have a newer one by the same key.  One that does not say by which key it was signed
+        has none.
+    """
+    kept: list[Listed] = []
+    for each in lists:
+        if not each.signer or all((each.signer, each.places) != (newer.signer, newer.places) for newer in kept):
+            kept.append(each)
+    return kept
+
+
+def isCalled(certificate: x509.Certificate, name: bytes) -> bool:
+    """
+    @param name: a L{nameDigest}.
+    @return: whether a certificate is that of a CA of this name.
+    """
+    try:
+        return nameDigest(certificate.subject) == name
+    except ValueError:
+        return False
 
 
 def numbersIn(listed: x509.CertificateRevocationList, pause: Pausing) -> set[int]:

@@ -142,7 +142,7 @@ class VerifyingConnection(RecordConnection):
             return None
         if self._requirements.chain and newest.revocations.revokes(chain):
             return Objection("certificate was revoked during the handshake; it has to be replaced", Refusal.REVOKED)
-        if chain[0][0] in self._trusted.subjects - newest.subjects:
+        if self._requirements.chain and not newest.holds(chain, self._peerPin):
             return Objection("the CA of the certificate was taken out of the CA file", Refusal.UNKNOWN_ISSUER)
         if newest.clients is not None and self._peerPin not in newest.clients.names:
             return Objection("public key was taken out of the list of clients", Refusal.NOT_LISTED)

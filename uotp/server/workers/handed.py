@@ -38,7 +38,7 @@ def handOver(
         protocol=security.protocol,
         peerKey=security.peerKey,
         peerName=security.peerName,
-        chain=tuple((issuer, f"{serial:x}") for issuer, serial in security.peerChain),
+        chain=tuple((issuer, key, f"{serial:x}") for issuer, key, serial in security.peerChain),
     )
 
 
@@ -129,7 +129,7 @@ def securityOf(facts: TakeOver) -> Security | None:
     """
     if facts.tls is None:
         return None
-    chain = tuple((issuer, int(serial, 16)) for issuer, serial in facts.chain)
+    chain = tuple((issuer, key, int(serial, 16)) for issuer, key, serial in facts.chain)
     return Security(facts.protocol, facts.peerKey, None, facts.peerName, chain)
 
 

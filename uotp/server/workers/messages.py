@@ -190,7 +190,7 @@ class ConnectionFacts:
     protocol: bytes | None
     peerKey: bytes | None
     peerName: str | None
-    chain: tuple[tuple[bytes, str], ...]
+    chain: tuple[tuple[bytes, bytes, str], ...]
 
     def __post_init__(self) -> None:
         """
@@ -204,9 +204,9 @@ class ConnectionFacts:
         if len(self.chain) > MOST_CERTIFICATES:
             reason = "no chain is so long"
             raise ValueError(reason)
-        for issuer, serial in self.chain:
-            if len(issuer) > MOST_OWNER_LENGTH or len(serial) > MOST_NUMBER_DIGITS:
-                reason = "no certificate has such an issuer, or such a number"
+        for issuer, key, serial in self.chain:
+            if max(len(issuer), len(key)) > MOST_OWNER_LENGTH or len(serial) > MOST_NUMBER_DIGITS:
+                reason = "no certificate has such an issuer, key or number"
                 raise ValueError(reason)
             int(serial, 16)
 
