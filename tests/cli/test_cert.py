@@ -30,6 +30,7 @@ import uotp.cli.server
 from tests.doubles.commands import CommandTestCase
 from tests.pages import NOT_RUN, blocks
 from uotp.cli.cert import cert
+from uotp.cli.cert.command import COMMANDS_OF_CERT
 from uotp.cli.cert.qr import BLOCKS, BORDER, COLOURS, NO_COLOURS, showCode
 from uotp.cli.cert.revoking import parseFingerprint, parseSerial
 from uotp.cli.cert.shared import parseBundleServer
@@ -187,7 +188,12 @@ class InitTests(CertTestCase):
         for command in ("init", "add", "bundle", "list", "renew", "revoke"):
             said = self.run_(command, "--help")
             self.assertTrue(said.startswith(f"Usage: uotp cert {command} "), said)
-            self.assertIn(f"`{command}", self.run_("--help").replace("`renew NAME` or `renew", "`renew"))
+
+    def test_helpListsTheCommandsFirst(self) -> None:
+        lines = self.run_("--help").splitlines()
+        listed = lines[lines.index("Commands:") + 1 : lines.index("")]
+        self.assertEqual([line.split()[0] for line in listed], list(COMMANDS_OF_CERT))
+        self.assertLess(lines.index("Commands:"), lines.index("Options:"))
 
 
 class AddTests(CertTestCase):

@@ -90,6 +90,13 @@ class DoctorCommandTests(CommandTestCase):
             self.assertEqual(self.printed(found=found)[0], status)
             self.assertEqual(self.printed("--json", found=found)[0], status)
 
+    def test_helpShowsItsOwnOptionsFirst(self) -> None:
+        lines = self.outputOf(lambda: doctor(["--help"])).splitlines()
+        own = lines[lines.index("Options:") : lines.index("Options of uotp-client:")]
+        named = {match[1] for line in own if (match := re.match(r" +(?:-\w, +)?--([a-z-]+)", line))}
+        self.assertEqual(named, {"help", "version", "json", "no-rate", "probe", "size"})
+        self.assertEqual(sum("--cafile=" in line for line in lines), 1)
+
     def test_jsonForPrograms(self) -> None:
         text = self.printed("--json", found=[REFUSED, NEVER])[1]
         self.assertEqual(

@@ -80,6 +80,8 @@ class DoctorOptions(ClientOptions):
         "all is well, otherwise that of the first step with a fault that no other step explains; a warning does not "
         "change it."
     )
+    sharedRows = ClientOptions.rows
+    sharedTitle = "Options of uotp-client"
     rows: ClassVar[tuple[Option | Flag, ...]] = (
         *ClientOptions.rows,
         Flag("json", None, "print the findings as JSON"),

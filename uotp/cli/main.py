@@ -117,7 +117,7 @@ COMMANDS = {
     "cert": Command(
         "uotp.cli.cert:cert",
         "uotp.cli.cert:CertOptions",
-        "makes a private CA with certificates for server and client, and adds, lists, renews and revokes clients",
+        "makes a private CA and certificates, and renews and revokes them",
         "uotp.cli.cert.command:COMMANDS_OF_CERT",
     ),
     "check": Command(
@@ -126,7 +126,7 @@ COMMANDS = {
     "demo": Command(
         "uotp.cli.demo.command:demo",
         "uotp.cli.demo.command:DemoOptions",
-        "sends datagrams through a server and a client in one process and verifies what comes back",
+        "sends datagrams through both ends in one process and verifies them",
     ),
     "doctor": Command("uotp.cli.doctor:doctor", "uotp.cli.doctor:DoctorOptions", "finds out why nothing passes"),
     "status": Command(
@@ -169,11 +169,8 @@ class MainOptions(GnuOptions):
 
     commandName = "uotp"
     positionals = "COMMAND [arguments]"
-    longdesc = (
-        "Commands: "
-        + "; ".join(f"`{name}` {command.summary}" for name, command in COMMANDS.items())
-        + ".  `uotp COMMAND --help` tells more."
-    )
+    longdesc = "`uotp COMMAND --help` tells more of a command."
+    listedCommands = tuple((name, command.summary) for name, command in COMMANDS.items())
     neighbours = tuple(
         command.options
         for name, command in COMMANDS.items()

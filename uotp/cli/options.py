@@ -5,9 +5,11 @@ arguments, and errors are one line.  No command is known here.
 
 from __future__ import annotations
 
+import os
 import pkgutil
 import shlex
 import sys
+import textwrap
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from enum import Enum
@@ -16,6 +18,7 @@ from typing import Any, ClassVar, NoReturn
 from twisted.python import usage
 
 import uotp
+from uotp.cli.helptext import commandLines, optionLines
 from uotp.cli.parsers import absolutePath
 from uotp.cli.words import KnownOptions, Line, WordsError, shown, tellApart
 from uotp.telemetry import sayLast
@@ -26,6 +29,8 @@ USAGE_EXIT_STATUS = 2
 COMPLETION_FLAG = "--_shell-completion"
 """With this flag twistd's completion for zsh asks for the list of options."""
 
+USUAL_COLUMNS = "80"
+"""The help is so wide where no environment says how wide the terminal is."""
 
 PATH_METAVARS = ("FILE", "DIR", "PATH")
 """What a word is called in the manual that is the name of a file, of a directory, or of either."""
@@ -161,6 +166,10 @@ class GnuOptions(usage.Options):
     @cvar commandName: the command's name in errors and in its version.
     @cvar positionals: the positional arguments, as the usage shows them.
     @cvar rows: the options.
+    @cvar longdesc: what the command does, in sentences.
+    @cvar listedCommands: the commands that may stand behind it, each as it is typed, and what it does.
+    @cvar sharedRows: those of the rows that are another program's, which the help shows last.
+    @cvar sharedTitle: what stands above those.
     @cvar settingsClass: the dataclass of the settings that the options are for.
     @cvar neighbours: the options of programs that ours may be taken for, as C{module:class}.
         They are imported only when somebody has typed an option that there is not.
@@ -169,6 +178,10 @@ class GnuOptions(usage.Options):
     commandName: ClassVar[str] = "uotp"
     positionals: ClassVar[str] = ""
     rows: ClassVar[tuple[Option | Flag, ...]] = ()
+    longdesc: ClassVar[str] = ""
+    listedCommands: ClassVar[tuple[tuple[str, str], ...]] = ()
+    sharedRows: ClassVar[tuple[Option | Flag, ...]] = ()
+    sharedTitle: ClassVar[str] = ""
     settingsClass: ClassVar[Any] = None
     neighbours: ClassVar[tuple[str, ...]] = ()
     optParameters: ClassVar[list[list[Any]]]
@@ -351,6 +364,21 @@ class GnuOptions(usage.Options):
         if self.parent is not None and self.parent.subCommand == self.commandName:
             words[:0] = ["twistd", "[twistd options]"]
         return "Usage: " + " ".join(word for word in words if word)
+
+    def getUsage(self, width: int | None = None) -> str:
+        """
+        @param width: of the terminal, in columns; the environment's when left out.
+        @return: the rest of the help text.
+        """
+        columns = width or int(os.environ.get("COLUMNS", USUAL_COLUMNS))
+        shared = [row.name for row in self.sharedRows]
+        own = [name for each in self.longOpt if (name := each.removesuffix("=")) not in shared]
+        parts = [commandLines(self.listedCommands, columns), optionLines("Options", self, own, columns)]
+        if shared:
+            parts.append(optionLines(self.sharedTitle, self, shared, columns))
+        if self.longdesc:
+            parts.append("\n".join(textwrap.wrap(self.longdesc, columns)) + "\n")
+        return "\n".join(part for part in parts if part)
 
     def opt_help(self) -> NoReturn:
         """Show this help and exit."""

@@ -84,11 +84,17 @@ class CertOptions(InitOptions):
         "uotp.cli.cert.renewing:RenewOptions",
     )
     longdesc = (
-        f"{InitOptions.longdesc}  Commands: `init DIR` is the same as DIR alone; `add NAME` makes a certificate for "
-        "a further client, and `bundle NAME HOST` the one file with all that it needs; `list` shows what was issued; "
-        "`renew NAME` or `renew server` makes a new one in place of the old; `revoke NAME` shuts a client out.  They "
-        "work in the directory pki, or in that of --pki.  `uotp cert COMMAND --help` tells more.  A word that is a "
-        "command is never a directory: write ./list for one that is called so."
+        f"{InitOptions.longdesc}  The other commands work in the directory pki, or in that of --pki.  `uotp cert "
+        "COMMAND --help` tells more.  A word that is a command is never a directory: write ./list for one that is "
+        "called so."
+    )
+    listedCommands = (
+        ("init DIR", "makes a CA and certificates; DIR alone does the same"),
+        ("add NAME", "makes a certificate for a further client"),
+        ("bundle NAME HOST", "writes the one file with all that a client needs"),
+        ("list", "shows what was issued"),
+        ("renew NAME|server", "makes a new certificate in place of the old"),
+        ("revoke NAME", "shuts a client out"),
     )
 
 

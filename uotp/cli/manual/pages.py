@@ -121,11 +121,23 @@ def alsoSeen(name: str) -> list[str]:
     return [".SH SEE ALSO", ", ".join(others)]
 
 
+def commandItems(program: DescribedProgram) -> list[str]:
+    """
+    @return: a list of the commands that may stand behind a program.
+    """
+    lines = []
+    for typed, does in program.listed:
+        lines += item(bold(typed), prose(f"{does[:1].upper()}{does[1:]}."))
+    return lines
+
+
 def programPage(program: DescribedProgram) -> str:
     """
     @return: the page of a program, with all its commands.
     """
     lines = [*begun(program.name, 1), ".SH SYNOPSIS", *synopsis(program), ".SH DESCRIPTION", prose(program.text)]
+    if program.listed:
+        lines += [".SH COMMANDS", *commandItems(program)]
     lines.append(".SH OPTIONS")
     for option in program.options:
         lines += item(optionHead(option), optionText(option))
@@ -135,6 +147,7 @@ def programPage(program: DescribedProgram) -> str:
         if command.isConfigurable and not options:
             continue  # it has a page of its own
         lines += [f'.SH "{escaped(command.name.upper())}"', *synopsis(command), ".PP", prose(command.text)]
+        lines += commandItems(command)
         if command.isConfigurable:
             lines.append(prose("It takes the options of `uotp-client` too."))
         for option in options:

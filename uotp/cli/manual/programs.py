@@ -81,6 +81,7 @@ class DescribedProgram:
     @ivar text: what it does, in sentences.
     @ivar options: all of them.
     @ivar commands: those that may stand behind it, by their names.
+    @ivar listed: the same, each as it is typed, and what it does.
     @ivar files: how the names of files end that are its arguments; empty where none are.
     @ivar isConfigurable: whether a configuration file may stand in place of the arguments.
     """
@@ -90,6 +91,7 @@ class DescribedProgram:
     text: str
     options: tuple[Described, ...]
     commands: Mapping[str, DescribedProgram]
+    listed: tuple[tuple[str, str], ...] = ()
     files: tuple[str, ...] = ()
     isConfigurable: bool = False
 
@@ -134,10 +136,16 @@ def describedProgram(
     defaults = {str(name): word for name, _, word, _ in kind.optParameters} if kind.rows else {}
     options = tuple(describedRow(row, defaults) for row in kind.rows)
     isConfigurable = issubclass(kind, ConfigurableOptions)
-    text = str(getattr(kind, "longdesc", "") or "")
     files = FILE_ENDINGS if isConfigurable or kind.positionals == "FILE" else ()
     return DescribedProgram(
-        name, kind.positionals, text, (*options, HELP_OPTION, VERSION_OPTION), commands or {}, files, isConfigurable
+        name,
+        kind.positionals,
+        kind.longdesc,
+        (*options, HELP_OPTION, VERSION_OPTION),
+        commands or {},
+        kind.listedCommands,
+        files,
+        isConfigurable,
     )
 
 
