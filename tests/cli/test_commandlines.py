@@ -1472,9 +1472,11 @@ class EndServiceTests(ServiceTestCase):
         self.successResultOf(done)
         self.assertEqual(end.reloads, 1)
         done, more = service.reload(), service.reload()
-        service.stopService()
+        with capturedLogs() as events:
+            service.stopService()
         for each in (done, more):
             self.failureResultOf(each, ConfigurationError)
+        self.assertEqual([formatEvent(event) for event in events], ["stopping"])
         threads.run()
         clock.advance(0)
         self.assertEqual((end.reloads, threads.waiting, clock.getDelayedCalls()), (1, [], []))

@@ -17,7 +17,7 @@ from tests.doubles.reactors import ThreadReactor
 from tests.doubles.threads import HeldThreads, WithThreads
 from uotp.errors import ConfigurationError
 from uotp.process.aside import BREAK_SECONDS, COMPUTE_SECONDS, SLOW_SECONDS, Aside, Breaks, StoppedError, startThread
-from uotp.process.readings import Readings
+from uotp.process.readings import MOST_WAITING, Readings, TooManyError
 
 
 class AsideTests(SynchronousTestCase):
@@ -82,6 +82,15 @@ class AsideTests(SynchronousTestCase):
         done = self.aside.run(lambda _: 7, "a look")
         self.clock.advance(0)
         self.assertIn("no thread", str(self.failureResultOf(done, ConfigurationError).value))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_noMemoryForAThreadIsSaidToo(self) -> None:
+        def start(_: object) -> None:
+            raise MemoryError
+
+        done = Aside(WithThreads(self.clock), start).run(lambda _: 7, "a look")
+        self.clock.advance(0)
+        self.failureResultOf(done, ConfigurationError)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_aReactorThatKnowsNoThreadsWorksAtOnce(self) -> None:
@@ -158,6 +167,18 @@ class ReadingsTests(SynchronousTestCase):
         self.begun[1][1].callback(True)
         self.readings.ask(onlyNew=True)
         self.assertEqual([onlyNew for onlyNew, _ in self.begun], [True, False, True])
+
+    def test_thoseWhoWaitAreNotTooMany(self) -> None:
+        """
+        A file system hangs, and somebody asks each second.
+        """
+        asked = [self.readings.ask(onlyNew=False) for _ in range(1 + MOST_WAITING)]
+        self.assertIn("wait already", str(self.failureResultOf(self.readings.ask(onlyNew=False), TooManyError).value))
+        self.begun[0][1].callback(True)
+        asked.append(self.readings.ask(onlyNew=False))
+        for number in (1, 2):
+            self.begun[number][1].callback(True)
+        self.assertEqual([self.successResultOf(each) for each in asked], [True] * (2 + MOST_WAITING))
 
     def test_aStopBeginsNoMore(self) -> None:
         first, second = self.readings.ask(onlyNew=False), self.readings.ask(onlyNew=False)

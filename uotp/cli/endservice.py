@@ -24,6 +24,7 @@ from uotp.process import (
     Aside,
     FreedMemory,
     GarbageCollection,
+    NotDoneError,
     Readings,
     canBecomeRoot,
     onSignal,
@@ -229,6 +230,8 @@ class EndService(MultiService):
 
     def _notReloaded(self, reason: Failure) -> Failure:
         reason.trap(ConfigurationError)
+        if reason.check(NotDoneError):  # we stop
+            return reason
         self._sayTrouble(str(reason.value))
         self._log.error("not reloaded, the old certificates stay in use: {reason}", reason=str(reason.value))
         return reason

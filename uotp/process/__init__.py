@@ -5,7 +5,7 @@ machines, and whose turn it is.  Nothing here knows what they are used for.
 
 from __future__ import annotations
 
-from uotp.process.aside import Aside, Pausing, StoppedError, noPause
+from uotp.process.aside import Aside, NotDoneError, Pausing, StoppedError, noPause
 from uotp.process.clock import SleepClocks, SleepDetector, sleepClocks, useMonotonicClock
 from uotp.process.descriptorlimit import descriptorLimit, raiseDescriptorLimit
 from uotp.process.freed import FreedMemory, trimOfMalloc
@@ -32,6 +32,7 @@ __all__ = [
     "GarbageCollection",
     "Lateness",
     "Memory",
+    "NotDoneError",
     "Pausing",
     "PeriodicCalls",
     "Readings",

@@ -32,7 +32,13 @@ BREAK_SECONDS = 0.0005
 """So long it pauses then."""
 
 
-class StoppedError(ConfigurationError):
+class NotDoneError(ConfigurationError):
+    """
+    Work was not done, so that nothing is known of what it was for.
+    """
+
+
+class StoppedError(NotDoneError):
     """
     Who asked for work has stopped before it was done.
     """
@@ -71,7 +77,7 @@ def noPause() -> None:
 
 def startThread(work: Callable[[], None]) -> None:
     """
-    @raise RuntimeError: when no thread can be had.
+    @raise RuntimeError: when no thread can be had; no memory for one is C{MemoryError}.
     """
     Thread(target=work, name="uotp files", daemon=True).start()
 
@@ -117,7 +123,7 @@ class Aside:
 
         try:
             self._start(inThread)
-        except RuntimeError:
+        except Exception:  # noqa: BLE001 - no room for a thread, no memory: somebody waits
             trouble = Failure(ConfigurationError("no thread can be had now"))
             self._reactor.callLater(0, self._over, done, trouble, what)
         return done

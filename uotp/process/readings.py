@@ -7,11 +7,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, fail, maybeDeferred
 from twisted.python.failure import Failure
 
-from uotp.process.aside import StoppedError
+from uotp.process.aside import NotDoneError, StoppedError
 from uotp.telemetry import Logger, orLog
+
+MOST_WAITING = 64
+"""So many may wait for the next reading.  More come only while a file system hangs, and it is theirs as well."""
+
+
+class TooManyError(NotDoneError):
+    """
+    So many wait for a reading that one more may not.
+    """
 
 
 class Readings:
@@ -35,8 +44,12 @@ class Readings:
     def ask(self, *, onlyNew: bool) -> Deferred[bool]:
         """
         @param onlyNew: whether what is not new need not be used, as far as we are concerned.
-        @return: fires with what the reading tells, or fails as it does; fails with L{StoppedError} after L{stop}.
+        @return: fires with what the reading tells, or fails as it does; fails with L{StoppedError} after L{stop}, and
+            with L{TooManyError} where L{MOST_WAITING} wait.
         """
+        if len(self._waiting) >= MOST_WAITING:
+            reason = f"{MOST_WAITING} others wait already until files are read again: maybe a file system hangs"
+            return fail(TooManyError(reason))
         asked: Deferred[bool] = Deferred()
         self._waiting.append(asked)
         self._onlyNew = self._onlyNew and onlyNew
