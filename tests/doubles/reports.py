@@ -75,6 +75,7 @@ SERVER_REPORT = Report(
     refusals={"certificate": 3},
     evictions={"sessions": 0},
     reloads={"done": 1, "failed": 0},
+    filesTrouble="",
     certificates=(
         CertificateReport("own", "vpn.example.com", "/etc/uotp/server.pem", NOW + 800 * 86400),
         CertificateReport("ca", "uotp", "/etc/uotp/ca.pem", NOW + 12 * 86400),

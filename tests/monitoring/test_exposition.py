@@ -91,6 +91,7 @@ class ExpositionTests(ExpositionTestCase):
             ("uotp_tunnel_tcp_retransmissions_total", {"session": SESSION.name, "tunnel": "1"}, 4),
             ("uotp_handshakes_total", {"result": "failed"}, 3),
             ("uotp_reloads_total", {"result": "done"}, 1),
+            ("uotp_files_refused", {}, 0),
             ("uotp_start_time_seconds", {}, REPORT.time - REPORT.seconds),
         ):
             self.assertEqual(self.value(samples, name, **labels), value, name)

@@ -98,6 +98,12 @@ class PageTests(SynchronousTestCase):
         self.assertIn("no tunnel can be opened: <b>why</b>", reader.text)
         self.assertIn(("header", {"class": "ill"}), reader.tags)
 
+    def test_filesThatCannotBeUsedAreSaid(self) -> None:
+        reader = self.read(reportOf(filesTrouble="crl.pem: <b>why</b>"))
+        self.assertIn("the files on disk cannot be used, so the old ones stay in use: crl.pem: <b>why</b>", reader.text)
+        self.assertIn(("p", {"class": "trouble"}), reader.tags)
+        self.assertNotIn("the files on disk", self.read(SERVER_REPORT).text)
+
     def test_whatAPeerHasChosenIsOnlyWords(self) -> None:
         evil = "\"><script>alert(1)</script><img src=x onerror=alert(2)>' onclick=alert(3)"
         report = reportOf(

@@ -331,4 +331,5 @@ class TokenStories(WorkersTestCase):
             self.advance(GONE_SECONDS)
             self.settle()
             self.assertEqual(self.parent.statistics().reloads, counted)
+            self.assertEqual(bool(self.parent.commonReport().filesTrouble), content == b"short")
         self.assertTrue(client.isClosed)

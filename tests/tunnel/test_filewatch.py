@@ -64,12 +64,14 @@ class FileWatchTests(SynchronousTestCase):
         self.tried: list[str] = []
         credentials: Any = self.files
         self.uncounted = 0
-        self.watch = FileWatch(credentials, self.files.read, self.noteTried, Aside(Clock()))
+        self.trouble = ""
+        self.watch = FileWatch(credentials, self.files.read, self.noteTried, lambda: self.trouble, Aside(Clock()))
         capture = capturedLogs()
         self.events: Sequence[dict[str, Any]] = capture.__enter__()
         self.addCleanup(capture.__exit__, None, None, None)
 
     def noteTried(self, trouble: str, isCounted: bool) -> None:  # noqa: FBT001 - so it is called
+        self.trouble = trouble
         if isCounted:
             self.tried.append(trouble)
         else:
@@ -132,8 +134,36 @@ class FileWatchTests(SynchronousTestCase):
         self.change()
         self.assertEqual(self.uncounted, 0)
         self.files.trouble, self.files.isNew = None, False
-        self.change()
+        self.change(looks=5)
         self.assertEqual((self.tried, self.uncounted), (["the key does not match"], 1))
+        words = "certificates, keys and lists can be used again; they say what is in use already"
+        self.assertEqual(self.said()[1:], [(LogLevel.info, words)])
+        self.change(looks=5)
+        self.assertEqual(len(self.said()), 2)
+
+    def test_whatAReloadHasFoundIsTriedAgainAndSaidNoMoreThanOnce(self) -> None:
+        """
+        SIGHUP has read files that cannot be used.
+        """
+        self.files.trouble = self.trouble = "the key does not match"
+        self.files.there = self.files.stampRead = 1
+        for _ in range(LOOKS_UNTIL_AGAIN + 1):
+            self.watch.look()
+        self.assertEqual((self.files.reads, self.said()), ([1], []))
+        self.files.trouble, self.files.isNew = None, False
+        self.change()
+        self.assertEqual([level for level, _ in self.said()], [LogLevel.info])
+
+    def test_whatAReloadCouldUseIsNoTroubleAnyMore(self) -> None:
+        """
+        Which was said by whoever asked for it.
+        """
+        self.files.trouble = "the key does not match"
+        self.change()
+        self.trouble = ""
+        for _ in range(2 * LOOKS_UNTIL_AGAIN):
+            self.watch.look()
+        self.assertEqual((self.files.reads, len(self.said())), ([1], 1))
 
     def test_whatChangesAtEachLookIsReadAllTheSame(self) -> None:
         """
@@ -192,7 +222,8 @@ class FileWatchTests(SynchronousTestCase):
         """
         clock, threads = Clock(), HeldThreads()
         credentials: Any = self.files
-        watch = FileWatch(credentials, self.files.read, self.noteTried, Aside(WithThreads(clock), threads.start))
+        aside = Aside(WithThreads(clock), threads.start)
+        watch = FileWatch(credentials, self.files.read, self.noteTried, lambda: self.trouble, aside)
         for _ in range(20):
             watch.look()
             clock.advance(FILES_LOOK_SECONDS)
@@ -215,7 +246,8 @@ class FileWatchTests(SynchronousTestCase):
         """
         clock, threads = Clock(), HeldThreads()
         credentials: Any = self.files
-        watch = FileWatch(credentials, self.files.read, self.noteTried, Aside(WithThreads(clock), threads.start))
+        aside = Aside(WithThreads(clock), threads.start)
+        watch = FileWatch(credentials, self.files.read, self.noteTried, lambda: self.trouble, aside)
         threads.hasRoom = False
         self.files.there = 1
         watch.look()

@@ -100,6 +100,11 @@ class ReadingTests(SynchronousTestCase):
         self.read()
         self.assertEqual(str(self.failureResultOf(done, ConfigurationError).value), "no key")
         self.assertEqual(self.service.reloads, {"taken": 0, "refused": 1})
+        self.assertEqual(self.service.filesTrouble, "no key")
+        self.credentials.trouble = None
+        self.service.reload()
+        self.read()
+        self.assertEqual(self.service.filesTrouble, "")
 
     def test_whatIsInUseIsAdoptedOnlyWhenThatIsWanted(self) -> None:
         self.credentials.isInUse = True
@@ -118,6 +123,7 @@ class ReadingTests(SynchronousTestCase):
         self.service.stopService()
         for each in (first, second):
             self.failureResultOf(each, StoppedError)
+        self.assertEqual((self.service.reloads, self.service.filesTrouble), ({"taken": 0, "refused": 0}, ""))
         self.read()
         self.assertEqual((self.threads.waiting, self.credentials.journal), ([], ["prepare"]))
         self.assertEqual(self.clock.getDelayedCalls(), [])

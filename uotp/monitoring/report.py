@@ -177,6 +177,7 @@ class Report:
     @ivar refusals: peers that were refused, by kind.
     @ivar evictions: what had to make room for others, by kind.
     @ivar reloads: how often files were read again, by how that ended.
+    @ivar filesTrouble: why the files on disk cannot be used, so that the old ones stay in use; empty when they can.
     @ivar certificates: what may end.
     @ivar worstTurn: the longest that something that was due had to wait for its turn of the reactor in the last
         minute or two, in seconds; of several processes the worst.
@@ -210,6 +211,7 @@ class Report:
     refusals: Mapping[str, int]
     evictions: Mapping[str, int]
     reloads: Mapping[str, int]
+    filesTrouble: str
     certificates: tuple[CertificateReport, ...]
     worstTurn: float
     sessionsOpened: int

@@ -136,6 +136,7 @@ class ReportedService(Protocol):
     lateness: Lateness
     drops: Drops
     reloads: dict[str, int]
+    filesTrouble: str
     liveTunnels: Any
 
     @property
@@ -218,6 +219,7 @@ def commonReport(service: ReportedService, end: str, remote: tuple[str, int]) ->
         refusals={},
         evictions={},
         reloads=lowered(service.reloads),
+        filesTrouble=service.filesTrouble,
         certificates=certificatesOf(service.credentials),
         worstTurn=service.lateness.worst,
         sessionsOpened=0,

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 
 from uotp.boundaries import Credentials
 from uotp.errors import ConfigurationError
-from uotp.process import Aside, StoppedError
+from uotp.process import Aside, NotDoneError
 from uotp.telemetry import Logger, orLog
 
 FILES_LOOK_SECONDS = 2.0
@@ -47,6 +47,7 @@ class FileWatch:
         credentials: Credentials,
         takeUp: Callable[[], Deferred[bool]],
         tried: Callable[[str, bool], None],
+        known: Callable[[], str],
         aside: Aside,
     ) -> None:
         """
@@ -55,18 +56,20 @@ class FileWatch:
             fails with L{ConfigurationError} when they cannot be used.
         @param tried: told each time that changed files were read why they cannot be used, in words, or nothing
             when they can; and whether that is to be counted: it is not when they say what is in use already.
+        @param known: tells why the files cannot be used, as was found by whoever has read them last; nothing when
+            they can.
         @param aside: looks.
         """
         self._credentials = credentials
         self._takeUp = takeUp
         self._tried = tried
+        self._known = known
         self._seen: object = credentials.stampRead
         self._aside = aside
         self._isBlind = False
         self._isLooking = False
         self._changes = 0  # one look after the other has found another change
         self._looks = 0  # since the files were tried
-        self._trouble = ""  # why what was tried last cannot be used
 
     def look(self) -> None:
         """
@@ -97,7 +100,7 @@ class FileWatch:
             self._cannotSee()
             return None
         isNew = found != self._credentials.stampRead and self._changes % LOOKS_UNTIL_ANYWAY == 0
-        if isNew or (self._trouble and self._looks >= LOOKS_UNTIL_AGAIN):
+        if isNew or (self._known() and self._looks >= LOOKS_UNTIL_AGAIN):
             self._looks = 0
             return self._takeUp().addCallbacks(self._taken, self._notTaken, errbackArgs=(isNew,))
         return None
@@ -114,18 +117,20 @@ class FileWatch:
             )
 
     def _taken(self, isNew: Any) -> None:
-        self._trouble = ""
+        wasTrouble = bool(self._known())
         self._tried("", bool(isNew))
         if isNew:
             self._log.info("certificates, keys or lists have changed, and the new ones are used from now on")
+        elif wasTrouble:
+            self._log.info("certificates, keys and lists can be used again; they say what is in use already")
 
     def _notTaken(self, reason: Failure, isNew: object) -> None:
-        if reason.check(StoppedError):
+        if reason.check(NotDoneError):
             return
         reason.trap(ConfigurationError)
-        before, self._trouble = self._trouble, str(reason.value)
-        if not isNew and self._trouble == before:
+        trouble = str(reason.value)
+        if not isNew and trouble == self._known():
             return
-        self._tried(self._trouble, True)
+        self._tried(trouble, True)
         words = "certificates, keys or lists have changed and cannot be used, so all old ones stay in use: {reason}"
-        self._log.error(words, reason=self._trouble)
+        self._log.error(words, reason=trouble)

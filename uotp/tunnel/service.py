@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from uotp.boundaries import Credentials, Security
 from uotp.errors import ConfigurationError, PeerError, StartError
 from uotp.net import GivenSockets, Host, Semantics, SharedResolver, checkCongestion
-from uotp.process import Aside, Lateness, Memory, Pausing, PeriodicCalls, Readings, Turns, noPause
+from uotp.process import Aside, Lateness, Memory, NotDoneError, Pausing, PeriodicCalls, Readings, Turns, noPause
 from uotp.telemetry import Drops, Logger, RateLimit, spelled
 from uotp.tunnel.filewatch import FILES_LOOK_SECONDS, FileWatch
 from uotp.tunnel.live import STALL_CHECK_SECONDS, LiveTunnels
@@ -90,6 +90,8 @@ class TunnelService(Service):
     @ivar processes: how many do the work.
     @ivar given: sockets that a service manager has handed in.
     @ivar reloads: how often files were read again, by what became of it.
+    @ivar filesTrouble: why the files on disk cannot be used, so that the old ones stay in use; empty when they can,
+        as far as they were read.
     @ivar startedAt: when it was started, in monotonic seconds.
     @ivar lateness: knows how late calls were.
     """
@@ -127,6 +129,7 @@ class TunnelService(Service):
         self.periodicCalls = PeriodicCalls(reactor, self.lateness.note)
         self.turns = Turns(reactor, Memory(settings.memory))
         self.reloads = dict.fromkeys((RELOADED, NOT_RELOADED), 0)
+        self.filesTrouble = ""
         self._credentials = credentials
         self.startedAt: float = reactor.seconds()
         self._reporter: Any = None
@@ -263,7 +266,7 @@ class TunnelService(Service):
         self.periodicCalls.every(MINUTE, self.liveTunnels.tellPaths)
         if self._credentials is not None and self.speaks:
             self.periodicCalls.every(DATES_CHECK_SECONDS, self._credentials.warnOfDates)
-            watch = FileWatch(self._credentials, self.takeUp, self._takeUpTried, self.aside)
+            watch = FileWatch(self._credentials, self.takeUp, self._takeUpTried, lambda: self.filesTrouble, self.aside)
             self.periodicCalls.every(FILES_LOOK_SECONDS, watch.look)
         for each in self._companions:
             each.startService()
@@ -378,20 +381,24 @@ class TunnelService(Service):
         return isNew
 
     def _takeUpTried(self, trouble: str, isCounted: bool) -> None:  # noqa: FBT001 - as L{FileWatch} tells it
+        self.filesTrouble = trouble
         self.reloads[NOT_RELOADED if trouble else RELOADED] += isCounted
         if self.tellTrouble is not None:
             self.tellTrouble(trouble)
 
     def countReload(self, reading: Deferred[None]) -> Deferred[None]:
         """
-        Files are read again.
+        Files are read again.  Those that are not, since we stop for example, do not count.
 
         @param reading: fires when all use them; fails when one cannot.
         @return: the same.
         """
 
         def count(outcome: Any) -> Any:
-            self.reloads[NOT_RELOADED if isinstance(outcome, Failure) else RELOADED] += 1
+            isFailure = isinstance(outcome, Failure)
+            if not (isFailure and outcome.check(NotDoneError)):
+                self.filesTrouble = str(outcome.value) if isFailure else ""
+                self.reloads[NOT_RELOADED if isFailure else RELOADED] += 1
             return outcome
 
         return reading.addBoth(count)

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.doubles.reports import CLIENT_REPORT, NOW, SERVER_REPORT, SESSION
 from tests.doubles.tlspairs import TRUSTED
 from uotp.cli.operate.rates import ProgramRates, Rate, sessionKey
-from uotp.cli.operate.tables import consoleFor, glance, kinds, sessionTable
+from uotp.cli.operate.tables import brief, consoleFor, glance, kinds, sessionTable
 from uotp.monitoring import CertificateReport, SessionReport
 from uotp.tls.reasons import certificateName
 
@@ -84,6 +84,13 @@ class TablesTests(SynchronousTestCase):
     def test_whyItIsNotReadyIsSaid(self) -> None:
         report = replace(SERVER_REPORT, isReady=False, trouble="the server's name is not found yet")
         self.assertIn("not ready: the server's name is not found yet", self.printed(glance(report, "x"), 120)[0])
+
+    def test_filesThatCannotBeUsedAreTold(self) -> None:
+        report = replace(SERVER_REPORT, filesTrouble="crl.pem: it is empty")
+        words = "files       cannot be used, so the old ones stay in use: crl.pem: it is empty"
+        self.assertIn(words, self.printed(glance(report, "x"), 120))
+        rates = ProgramRates(Rate(0, 0), {})
+        self.assertIn("files cannot be used", self.printed(brief(report, "x", rates), 120)[1])
 
     def test_whatEndsSoonIsColoured(self) -> None:
         for days, words, colour in (

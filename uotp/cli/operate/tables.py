@@ -81,6 +81,8 @@ def brief(report: Report, name: str, rates: ProgramRates) -> RenderableType:
     dropped = sum(report.drops.values())
     if dropped:
         line.append(f", drops {shortCount(dropped)}", WORRYING)
+    if report.filesTrouble:
+        line.append(", files cannot be used", BAD)
     for certificate in report.certificates:
         if certificate.expires - report.time < EXPIRY_DAYS * DAY_SECONDS:
             line.append(", ").append_text(_certificate(certificate, report.time))
@@ -131,6 +133,8 @@ def _lines(report: Report, rates: ProgramRates | None) -> Iterator[tuple[str, Te
         words = kinds(counts)
         if words:
             yield label, harmless(words, style)
+    if report.filesTrouble:
+        yield "files", harmless(f"cannot be used, so the old ones stay in use: {report.filesTrouble}", BAD)
     if report.certificates:
         yield "expiry", _joined([_certificate(each, report.time) for each in report.certificates])
 

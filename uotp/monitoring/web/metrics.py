@@ -182,6 +182,10 @@ PROCESS_METRICS: tuple[OfProcess, ...] = (
         lambda report: each(report.reloads),
     ),
     (
+        gauge("uotp_files_refused", "1 while the files on disk cannot be used and the old ones stay in use, else 0."),
+        lambda report: one(float(bool(report.filesTrouble))),
+    ),
+    (
         gauge(
             "uotp_certificate_expiry_timestamp_seconds",
             "When a certificate, a CA or a revocation list ends, in seconds since 1970.",

@@ -20,6 +20,9 @@ ROWS_AT_ONCE = 16
 SOON_DAYS = 14
 """A certificate that ends so soon is shown as a warning."""
 
+FILES_WORDS = "the files on disk cannot be used, so the old ones stay in use"
+"""What stands before the reason."""
+
 PAGE_HEAD = """\
 <!doctype html>
 <html lang="en">
@@ -81,10 +84,12 @@ def bodyParts(report: Report, history: History) -> Iterator[bytes]:
 def _state(report: Report) -> str:
     isWell = "well" if report.isReady else "ill"
     words = "ready" if report.isReady else report.trouble
+    bad = report.filesTrouble
+    files = f'<p class="trouble">{FILES_WORDS}: {escape(bad)}</p>' if bad else ""
     remote = "server" if report.end == "client" else "target"
     return (
         f'<header class="{isWell}"><h1>uotp-{escape(report.end)}</h1>'
-        f'<p class="state">{escape(words)}</p>'
+        f'<p class="state">{escape(words)}</p>{files}'
         f"<p>up for {timeWords(report.seconds)}, version {escape(report.version)}, process {report.pid}</p>"
         f"<p>listening on {escape(', '.join(report.listening))}, {remote} {escape(report.remote)}</p></header>\n"
     )
