@@ -71,7 +71,7 @@ class CheckTests(CommandTestCase):
             self.assertIn(name, "".join([*out, *err]))
         status, _, err = self.checked("memory = '64M'\n")
         self.assertEqual((status, len(err)), (2, 1))
-        self.assertIn("say --end client or --end server", err[0])
+        self.assertIn("(server): add one of them, or give --end client or --end server", err[0])
         _, _, err = self.checked("memory = '64M'\n", "--end=server")
         self.assertEqual(err, ['uotp check: FILE: target is missing: write target = "HOST:PORT"'])
 

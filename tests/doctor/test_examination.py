@@ -622,7 +622,7 @@ class PassageTests(ExaminationTestCase):
     def test_targetIsNotThere(self) -> None:
         self.uotp.answers = False
         for status, words in (
-            (TOLD._replace(refused=0), "nothing listens there"),
+            (TOLD._replace(refused=0), "nothing listens at the target"),
             (TOLD._replace(hasWay=False), "no way to the target"),
         ):
             self.uotp.status = status
@@ -753,7 +753,7 @@ class LocalTests(ExaminationTestCase):
 
     def test_markThatNobodyHeeds(self) -> None:
         found = self.examine(mark=0xCA6C)
-        self.assertNamed(found[ExamStep.MARK], Outcome.WARNING, "no rule", "ip rule add fwmark 0xca6c")
+        self.assertNamed(found[ExamStep.MARK], Outcome.WARNING, "no `ip rule` uses it", "ip rule add fwmark 0xca6c")
         self.assertEqual(set(self.machine.marked), {0xCA6C})
         self.machine.marks = {0xCA6C}
         self.assertIs(self.examine(mark=0xCA6C)[ExamStep.MARK].outcome, Outcome.OK)

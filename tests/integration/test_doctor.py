@@ -215,7 +215,7 @@ class DoctorTests(RigTestCase):
         first, second = map(self.listening, programs)
         examined = self.examine(first, *words, "--no-rate", "--probe", "70696e67")
         self.assertNamed(examined, 18, "target", "3 datagrams were sent, and it is silent")
-        self.assertNamed(self.examine(second, *words, "--no-rate"), 18, "target", "nothing listens there")
+        self.assertNamed(self.examine(second, *words, "--no-rate"), 18, "target", "nothing listens at the target")
 
     def test_bufferIsSmall(self) -> None:
         """

@@ -290,7 +290,7 @@ class WireGuardTests(WireGuardTestCase):
         self.assertIn("status 24", examined)
         marked = self.client.run(self.blocks["doctor"].strip() + " --no-rate --mark 0xca6c")
         self.assertIn("by home, which is no VPN", marked)
-        self.assertIn("0xca6c can be set, and a rule names it", marked)
+        self.assertIn("0xca6c can be set, and an `ip rule` uses it", marked)
 
     def test_aStaticRouteLeadsPastTheVpn(self) -> None:
         self.client.run(self.blocks["static-route"])

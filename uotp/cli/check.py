@@ -230,8 +230,8 @@ def check(words: Sequence[str]) -> int:
         asked.refuse(*error.lines)
     if end is None:
         asked.refuse(
-            f'{file}: neither server = "HOST:PORT", as in a client\'s file, nor target = "HOST:PORT", as in a '
-            "server's, stands in it: say --end client or --end server"
+            f'{file}: the file has neither server = "HOST:PORT" (client) nor target = "HOST:PORT" (server): add one of '
+            "them, or give --end client or --end server"
         )
     options: CommonOptions = pkgutil.resolve_name(ENDS[end])()
     Spelling.spellings = options.spellings()

@@ -119,13 +119,13 @@ def judgeMark(mark: int | None, machine: Machine) -> Finding:
     if trouble is not None:
         return faulty(
             ExamStep.MARK,
-            f"{mark:#x} cannot be set: {trouble}",
+            f"mark {mark:#x} cannot be set: {trouble}",
             "run the client as root, or give it CAP_NET_ADMIN: `AmbientCapabilities=CAP_NET_ADMIN` in its unit",
         )
     if machine.hasRuleFor(mark) is False:
         return doubtful(
             ExamStep.MARK,
-            f"{mark:#x} can be set, and no rule treats it otherwise than the rest",
+            f"mark {mark:#x} can be set, but no `ip rule` uses it, so it changes no route",
             f"add one: `ip rule add fwmark {mark:#x} table main priority 100`",
         )
-    return well(ExamStep.MARK, f"{mark:#x} can be set, and a rule names it")
+    return well(ExamStep.MARK, f"mark {mark:#x} can be set, and an `ip rule` uses it")

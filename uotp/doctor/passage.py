@@ -86,7 +86,7 @@ def judgeTarget(status: ServerStatus | None, *, isOwnProbe: bool) -> Finding:
     if status is not None and status.refused is not None:
         return faulty(
             ExamStep.TARGET,
-            "the network has refused what the server sent to the target: nothing listens there",
+            "nothing listens at the target: what the server sends there is refused",
             "on the server, see whether the target runs and whether its port is the one that uotp-server was told: "
             "`ss -lun`; WireGuard: `wg show`",
         )
@@ -167,7 +167,8 @@ def tryRate(tunnel: OpenTunnel, settings: DoctorSettings, clock: Callable[[], fl
         remedy = "the path does not hold a load: see whether something on the way limits or ends connections"
         return judgeLoss(before, after), faulty(ExamStep.RATE, str(gone), remedy)
     rate = sent * 8 / max(clock() - began, 1e-6) / 1e6
-    facts = f"{rate:.1f} Mbit/s to the server over one connection, and {lasted * 1000:.0f} ms behind that for an answer"
+    under = f"an answer takes {lasted * 1000:.0f} ms under this load"
+    facts = f"{rate:.1f} Mbit/s to the server over one connection, and {under}"
     return judgeLoss(before, tunnel.pathStats()), well(ExamStep.RATE, facts)
 
 

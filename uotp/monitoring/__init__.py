@@ -5,7 +5,7 @@ What an operator sees of a program that runs: its report, and how that is shown.
 from __future__ import annotations
 
 from uotp.monitoring.control import ControlService
-from uotp.monitoring.controlplace import ControlPlace, foundSockets, usualDirectory
+from uotp.monitoring.controlplace import ControlPlace, foundSockets, searchedDirectories, usualDirectory
 from uotp.monitoring.controlwire import (
     ASK_DISCONNECT,
     ASK_RELOAD,
@@ -69,6 +69,7 @@ __all__ = [
     "lowered",
     "placeWords",
     "reportParts",
+    "searchedDirectories",
     "sessionReport",
     "tunnelReport",
     "usualDirectory",

@@ -54,7 +54,7 @@ def foundSockets(environment: Mapping[str, str]) -> list[str]:
     @return: the paths of all sockets in the usual directories, at most L{MOST_FOUND}, in order.
     """
     found: dict[str, None] = {}
-    for directory in _directories(environment):
+    for directory in searchedDirectories(environment):
         for pattern in ("*.sock", "*/*.sock"):
             for path in sorted(Path(directory).glob(pattern)):
                 if len(found) < MOST_FOUND and not path.parent.name.startswith("."):
@@ -62,7 +62,10 @@ def foundSockets(environment: Mapping[str, str]) -> list[str]:
     return list(found)
 
 
-def _directories(environment: Mapping[str, str]) -> Iterator[str]:
+def searchedDirectories(environment: Mapping[str, str]) -> Iterator[str]:
+    """
+    @return: the usual directories, in which sockets are looked for.
+    """
     given = environment.get("RUNTIME_DIRECTORY", "").partition(":")[0]
     if given.startswith("/"):  # inside a unit its own program is meant
         yield given

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from uotp.cli.config.document import MOST_TEXT_BYTES, Document, readDocument
 from uotp.cli.config.faults import MOST_FAULTS, Fault, FaultsError
 
-QUOTES = "the value is none of TOML: text stands in quotation marks, and true and false in small letters"
+QUOTES = "this is not a valid TOML value: put text in quotation marks, and write true and false in small letters"
 AFTER = "after a key = and a value are needed, or quotation marks around the key"
 
 UNREADABLE = "the configuration file cannot be read"
@@ -33,16 +33,16 @@ class SyntaxTests(SynchronousTestCase):
 
     def test_usualFaultsAreSaidInWordsOfOurs(self) -> None:
         for text, said in (
-            ("a = 1\na = 2\n", "f:2: a stands in the file twice, first in line 1"),
-            ("x = 1\n\"a b\" = 1\n\n\"a b\" = '''\n\n'''\ny = 1", "f:4: a b stands in the file twice, first in line 2"),
-            ("[t]\na = 1\nb = 2\na = 2\n", "f:4: t.a stands in the file twice, first in line 2"),
-            ("a = 1\n[a.b]\n", "f:2: this key stands in the file twice (column 5)"),
-            ("[a]\n[a]\n", "f:2: this table stands in the file twice (column 3)"),
+            ("a = 1\na = 2\n", "f:2: a is given twice (first in line 1)"),
+            ("x = 1\n\"a b\" = 1\n\n\"a b\" = '''\n\n'''\ny = 1", "f:4: a b is given twice (first in line 2)"),
+            ("[t]\na = 1\nb = 2\na = 2\n", "f:4: t.a is given twice (first in line 2)"),
+            ("a = 1\n[a.b]\n", "f:2: this key is given twice (column 5)"),
+            ("[a]\n[a]\n", "f:2: this table is given twice (column 3)"),
             ("server = vpn.example.com", f"f:1: {QUOTES} (column 10)"),
             ("\na = True", f"f:2: {QUOTES} (column 5)"),
             ("# x\nfoo", f"f:2: {AFTER}"),
             ("pool-size: 5", f"f:1: {AFTER} (column 10)"),
-            ('a = 1\na = """\n"""\nb = ' + "[}" * 10_000, "f:2: a stands in the file twice, first in line 1"),
+            ('a = 1\na = """\n"""\nb = ' + "[}" * 10_000, "f:2: a is given twice (first in line 1)"),
             ("a = [1,\n2\n", "f:2: the ] of an array is missing"),
             (
                 'a = "\\q"',

@@ -61,6 +61,7 @@ class CommandsTests(CommandTestCase):
         self.assertIn("uotp-server 0.1.0, pid 4711", text)
         self.assertIn("\n\nuotp-client 0.1.0, pid 4712", text)
         self.assertIn("1f2e3d4c", text)
+        self.assertNotIn(" \n", text)
         self.assertIn("and 1 more", text)  # the client's report tells one of two
         self.assertEqual(self.err.getvalue(), "")
 
@@ -117,6 +118,7 @@ class CommandsTests(CommandTestCase):
 
     def test_withoutAnyProgramThatIsSaid(self) -> None:
         self.patch(commands, "foundSockets", lambda _: [])
+        self.patch(os, "environ", {"XDG_RUNTIME_DIR": "/run/user/7"})
         for name, run in OPERATING.items():
             if name == "top":
                 continue
@@ -125,8 +127,8 @@ class CommandsTests(CommandTestCase):
             self.assertEqual(run(["1f2e3d4c"] if name == "disconnect" else []), 1)
             self.assertEqual(
                 self.err.getvalue(),
-                f"uotp {name}: no program runs here that can be asked: --socket says where its socket is "
-                "(its --control)\n",
+                f"uotp {name}: no uotp program answers on this host (looked in /run/user/7/uotp, /run/uotp): if it has "
+                "a --control PATH of its own, give that by --socket PATH\n",
             )
         self.assertEqual(self.out.getvalue(), "")
 
@@ -136,7 +138,9 @@ class CommandsTests(CommandTestCase):
         self.err.truncate(0)
         self.err.seek(0)
         self.assertEqual(status(["office"]), 1)
-        self.assertIn("no program that office means runs here", self.err.getvalue())
+        self.assertIn(
+            "no running uotp program matches office: if it has a --control PATH of its own, give", self.err.getvalue()
+        )
 
     def test_whatAKilledProgramHasLeftIsNoTrouble(self) -> None:
         del self.answers[CLIENT]
@@ -206,14 +210,16 @@ class CommandsTests(CommandTestCase):
     def test_nobodyOfThatNameIsSaid(self) -> None:
         self.answers = {SERVER: {"control": 1, "ended": 0}, CLIENT: {"control": 1, "ended": 0}}
         self.assertEqual(disconnect(["laptop"]), 1)
-        self.assertEqual(self.err.getvalue(), "uotp disconnect: no session is called laptop, and no client\n")
+        self.assertEqual(
+            self.err.getvalue(), "uotp disconnect: no session id begins with laptop, and no client is called laptop\n"
+        )
         self.assertEqual(self.out.getvalue(), "")
 
     def test_whatCannotBeMeantIsRefused(self) -> None:
         for run, words, reason in (
             (status, ["a", "b"], "uotp status: at most one argument is needed, and there are 2"),
             (status, ["-s", "/x", "a"], "uotp status: --socket and the name a exclude each other"),
-            (disconnect, [], "uotp disconnect: one argument is needed, and there are 0"),
+            (disconnect, [], "uotp disconnect: give a session id or a client's name (see --help)"),
             (disconnect, [""], "uotp disconnect: one argument is needed, and it is empty"),
             (top, ["-i", "0.1"], "uotp top: --interval 0.1: a time from 200ms to 365d is needed"),
             (reload, ["--json"], "uotp reload: there is no option --json"),

@@ -64,7 +64,10 @@ class TablesTests(SynchronousTestCase):
                 "target      127.0.0.1:51820",
                 "sessions    2 (17 since the start), tunnels 3 of 3",
                 "traffic     out 8.6MB in 12; back 143MB in 24",
-                "queues      2.7KB wait; 11 datagrams were held, 23ms each; resent 9 by TCP, 3 by us; worst turn 3.1ms",
+                (
+                    "queues      2.7KB wait; 11 datagrams were held, 23ms each; resent 9 by TCP, 3 by us; worst delay "
+                    "3.1ms"
+                ),
                 "drops       backlog_full 2, send_refused 1",
                 "handshakes  done 12, failed 3",
                 "refusals    certificate 3",

@@ -133,17 +133,23 @@ class TopTests(SynchronousTestCase):
 
     def test_asManyRowsAreSeenAsFit(self) -> None:
         self.reports[SERVER] = replace(crowded(200, 1), sessionsOpen=300)
-        for height in (24, 50, 12):
-            self.height = height
+        for width, height, least in ((80, 24, 6), (80, 50, 32), (80, 12, LEAST_ROWS), (50, 12, 1), (50, 7, 1)):
+            self.width, self.height = width, height
             self.screens.clear()
             (screen,) = self.run_()
             rows = len(self.names(screen))
             self.assertLessEqual(len(screen.splitlines()), height)
-            if height > 20:
-                self.assertIn(f"and {300 - rows} more", screen)
-                self.assertGreaterEqual(rows, height - 18)
-            else:
-                self.assertLessEqual(rows, LEAST_ROWS)
+            self.assertGreaterEqual(rows, least)
+            self.assertIn(f"and {300 - rows} more", screen)
+
+    def test_programsForWhichThereIsNoRoomAreCounted(self) -> None:
+        self.found = [Program(f"/run/uotp/server-{port}.sock") for port in range(8443, 8453)]
+        self.reports = dict.fromkeys(self.found, crowded(20, 1))
+        (screen,) = self.run_()
+        shown = screen.count("[server-84")
+        self.assertLessEqual(len(screen.splitlines()), 24)
+        self.assertGreater(shown, 3)
+        self.assertIn(f"and {10 - shown} more programs", screen)
 
     def test_severalProgramsShareTheScreen(self) -> None:
         self.found = [SERVER, CLIENT]

@@ -26,9 +26,10 @@ _PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 _OVERWRITTEN = "Cannot overwrite a value"
 
 _WORDS = {
-    _OVERWRITTEN: "this key stands in the file twice",
-    "Cannot declare": "this table stands in the file twice",
-    "Invalid value": "the value is none of TOML: text stands in quotation marks, and true and false in small letters",
+    _OVERWRITTEN: "this key is given twice",
+    "Cannot declare": "this table is given twice",
+    "Invalid value": "this is not a valid TOML value: put text in quotation marks, and write true and false in small "
+    "letters",
     "Unescaped '\\'": "a backslash in such quotation marks needs another before it: write it in ' and '",
     "Expected '=' after a key": "after a key = and a value are needed, or quotation marks around the key",
     "Expected newline or end of document": "behind the value stands something else: one key stands in one line, and "
@@ -124,7 +125,7 @@ class Document:
             return None
         path, line = lines.repeated
         name = ".".join(map(str, path))
-        return Fault(f"{name} stands in the file twice, first in line {lines.of(path)}", line)
+        return Fault(f"{name} is given twice (first in line {lines.of(path)})", line)
 
 
 def readText(file: str, *, isReadAgain: bool = False) -> str:

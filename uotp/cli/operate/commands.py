@@ -34,6 +34,7 @@ from uotp.monitoring import (
     ASK_REPORT,
     ControlRequest,
     foundSockets,
+    searchedDirectories,
 )
 from uotp.telemetry import sayLast
 
@@ -100,18 +101,21 @@ def _askEach(options: OperateOptions, act: Callable[[Program], bool], environmen
     troubles = [*failed, *([] if done else refused)]
     if not done and not troubles:
         isSaid = options["socket"] is not None
-        troubles = [gone if isSaid and gone is not None else AskError(nobodyWords(options))]
+        troubles = [gone if isSaid and gone is not None else AskError(nobodyWords(options, environment))]
     for trouble in troubles:
         say(options, str(trouble))
     return FAILED if troubles else 0
 
 
-def nobodyWords(options: OperateOptions) -> str:
+def nobodyWords(options: OperateOptions, environment: Mapping[str, str]) -> str:
     """
     @return: that there is no program, and what may be the reason.
     """
-    which = f" that {printable(options.programName)} means" if options.programName else ""
-    return f"no program{which} runs here that can be asked: --socket says where its socket is (its --control)"
+    own = "if it has a --control PATH of its own, give that by --socket PATH"
+    if options.programName:
+        return f"no running uotp program matches {printable(options.programName)}: {own}"
+    places = printable(", ".join(searchedDirectories(environment)))
+    return f"no uotp program answers on this host (looked in {places}): {own}"
 
 
 def say(options: GnuOptions, words: str) -> None:
@@ -152,7 +156,7 @@ def _tablePrinter() -> Callable[[Program, Mapping[str, Any]], None]:
     """
     @return: prints a report as tables, with an empty line between two.
     """
-    from uotp.cli.operate.tables import consoleFor, glance, sessionTable  # noqa: PLC0415 - rich is of no use to JSON
+    from uotp.cli.operate.tables import consoleFor, glance, put, sessionTable  # noqa: PLC0415 - rich is of no use to JSON
 
     console = consoleFor(sys.stdout)
     shown: list[Program] = []
@@ -160,15 +164,15 @@ def _tablePrinter() -> Callable[[Program, Mapping[str, Any]], None]:
     def show(program: Program, answer: Mapping[str, Any]) -> None:
         report = reportOf(program, answer)
         if shown:
-            console.print()
+            put(console, "")
         shown.append(program)
-        console.print(glance(report, program.name))
+        put(console, glance(report, program.name))
         if report.sessions:
-            console.print()
-            console.print(sessionTable(report.sessions, console.width))
+            put(console, "")
+            put(console, sessionTable(report.sessions, console.width))
             hidden = report.sessionsOpen - len(report.sessions)
             if hidden > 0:
-                console.print(f"and {hidden} more")
+                put(console, f"and {hidden} more")
 
     return show
 
@@ -231,6 +235,7 @@ def disconnect(argv: Sequence[str]) -> int:
 
     result = askEach(options, act)
     if counts and not any(counts):
-        say(options, f"no session is called {printable(options.word)}, and no client")
+        word = printable(options.word)
+        say(options, f"no session id begins with {word}, and no client is called {word}")
         return FAILED
     return result

@@ -39,7 +39,10 @@ class OperateOptions(GnuOptions):
 
         @raise usage.UsageError: when there is another number of them.
         """
-        if len(words) > 1 or (self.needsWord and not words):
+        if self.needsWord and not words:
+            reason = "give a session id or a client's name"
+            raise usage.UsageError(reason)
+        if len(words) > 1:
             reason = f"{'one' if self.needsWord else 'at most one'} argument is needed, and there are {len(words)}"
             raise usage.UsageError(reason)
         if words and not words[0]:

@@ -48,6 +48,18 @@ def consoleFor(file: object) -> Console:
     return console
 
 
+def put(console: Console, part: RenderableType) -> None:
+    """
+    Print something.  Where nobody looks at a terminal its lines have no blanks at their ends.
+    """
+    if console.is_terminal:
+        console.print(part)
+        return
+    with console.capture() as captured:
+        console.print(part)
+    console.file.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+
+
 def harmless(words: str, style: str = "") -> Text:
     """
     @return: words that may have come from a peer: nothing in them is an order for a terminal.
@@ -66,7 +78,7 @@ def glance(report: Report, name: str, rates: ProgramRates | None = None) -> Rend
     table.add_column(overflow="fold")
     for label, words in _lines(report, rates):
         table.add_row(label, words)
-    return Group(_title(report, name), table)
+    return Group(title(report, name), table)
 
 
 def brief(report: Report, name: str, rates: ProgramRates) -> RenderableType:
@@ -86,10 +98,13 @@ def brief(report: Report, name: str, rates: ProgramRates) -> RenderableType:
     for certificate in report.certificates:
         if certificate.expires - report.time < EXPIRY_DAYS * DAY_SECONDS:
             line.append(", ").append_text(_certificate(certificate, report.time))
-    return Group(_title(report, name), line)
+    return Group(title(report, name), line)
 
 
-def _title(report: Report, name: str) -> Text:
+def title(report: Report, name: str, _: ProgramRates | None = None) -> Text:
+    """
+    @return: the first line of both: which program this is, and whether it is ready.
+    """
     state = Text("ready", GOOD) if report.isReady else harmless(f"not ready: {report.trouble}", BAD)
     return Text.assemble(
         (f"uotp-{printable(report.end)}", "bold"),
@@ -120,7 +135,7 @@ def _lines(report: Report, rates: ProgramRates | None) -> Iterator[tuple[str, Te
         Text(
             f"{shortSize(report.queuedBytes)}B wait; {shortCount(report.heldDatagrams)} datagrams were held{mean}; "
             f"resent {shortCount(report.retransmissions)} by TCP, {shortCount(report.again)} by us; "
-            f"worst turn {milliseconds(report.worstTurn) or '0ms'}"
+            f"worst delay {milliseconds(report.worstTurn) or '0ms'}"
         ),
     )
     for label, counts, style in (

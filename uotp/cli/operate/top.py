@@ -17,11 +17,14 @@ from rich.text import Text
 from uotp.cli.operate.asking import Ask, AskError, NobodyThere, Program, reportOf
 from uotp.cli.operate.keys import Keys, keysOf
 from uotp.cli.operate.rates import Followed, ProgramRates
-from uotp.cli.operate.tables import BAD, QUIET, WORRYING, brief, glance, sessionTable
+from uotp.cli.operate.tables import BAD, QUIET, WORRYING, brief, glance, sessionTable, title
 from uotp.monitoring import ASK_REPORT, ControlRequest, Report, SessionReport
 
 LEAST_ROWS = 3
-"""So many sessions of a program are shown at least, where a terminal is low."""
+"""With room for fewer sessions less is told of the program above them."""
+
+LINES_BESIDE_ROWS = 2
+"""The head of a table of sessions, and the line that says how many more there are."""
 
 RESTART_SECONDS = 10.0
 """So long it is said that a program was started again."""
@@ -31,6 +34,8 @@ GONE_SECONDS = 60.0
 
 QUIT, NEXT_SORT, LAST_SORT = {"q", "Q", "\x03"}, {"s", "\x1b[C", "\x1bOC"}, {"\x1b[D", "\x1bOD"}
 """What is typed to end, and to sort by something else: letters, Ctrl-C, and what the arrows send."""
+
+Tell = Callable[[Report, str, ProgramRates], RenderableType]
 
 SortKey = Callable[[SessionReport, ProgramRates], Any]
 
@@ -159,17 +164,37 @@ class Top:
 
     def _picture(self) -> RenderableType:
         width, height = self._console.size
-        shown = list(self._watched.values())
+        shown, heading = list(self._watched.values()), self._heading()
         if not shown:
-            return Group(self._heading(), Text("no program runs yet: waiting for one", WORRYING))
-        heads = [self._head(watched, isAlone=len(shown) == 1) for watched in shown]
-        free = height - 1 - sum(map(self._linesOf, heads)) - 2 * len(shown)
-        rows = max(free // len(shown), LEAST_ROWS)
-        parts: list[RenderableType] = [self._heading()]
-        for watched, head in zip(shown, heads, strict=True):
-            parts.append(head)
-            parts += self._sessions(watched, rows, width)
+            return Group(heading, Text("no program runs yet: waiting for one", WORRYING))
+        room = height - self._linesOf(heading)
+        heads, rows = self._fitting(shown, room)
+        parts: list[RenderableType] = [heading]
+        for place, (watched, head) in enumerate(zip(shown, heads, strict=True)):
+            part = Group(head, *self._sessions(watched, rows, width))
+            left = len(shown) - place
+            room -= self._linesOf(part)
+            if place > 0 and room < (left > 1):
+                parts.append(Text(f"and {left} more programs" if left > 1 else "and 1 more program", QUIET))
+                break
+            parts.append(part)
         return Group(*parts)
+
+    def _fitting(self, shown: Sequence[WatchedProgram], room: int) -> tuple[list[RenderableType], int]:
+        """
+        @param room: how many lines there are.
+        @return: what stands above the sessions of each program, and how many of them there is room for.
+        """
+        most = max(0 if watched.report is None else len(watched.report.sessions) for watched in shown)
+        tells: list[tuple[Tell, int]] = [(brief, 1), (title, 1)]
+        if len(shown) == 1:
+            tells.insert(0, (glance, min(most, LEAST_ROWS)))
+        for tell, least in tells:
+            heads = [self._head(watched, tell) for watched in shown]
+            rows = (room - sum(map(self._linesOf, heads))) // len(shown) - LINES_BESIDE_ROWS
+            if rows >= least:
+                break
+        return heads, max(rows, 1)
 
     def _heading(self) -> Text:
         name = SORTS[self._sort][0]
@@ -179,11 +204,10 @@ class Top:
     def _linesOf(self, part: RenderableType) -> int:
         return len(self._console.render_lines(part, pad=False))
 
-    def _head(self, watched: WatchedProgram, *, isAlone: bool) -> RenderableType:
+    def _head(self, watched: WatchedProgram, tell: Tell) -> RenderableType:
         said = watched.says(self._seconds())
         if watched.report is None or watched.trouble:
             return Text.assemble((watched.program.name, "bold"), ": ", (said, BAD))
-        tell = glance if isAlone else brief
         head = tell(watched.report, watched.program.name, watched.followed.rates)
         return Group(head, Text(said, WORRYING)) if said else head
 

@@ -52,8 +52,8 @@ COLUMNS = (
     ("client", "Client"),
     ("time", "Since"),
     ("time", "Idle"),
-    ("number", "From UDP"),
-    ("number", "To UDP"),
+    ("number", "Out"),
+    ("number", "Back"),
     ("number", "Round trip"),
     ("number", "Sent again"),
     ("number", "Dropped"),
@@ -111,16 +111,16 @@ def _tiles(report: Report, history: History) -> str:
     days = None if ends is None else (ends - report.time) / FULL_DAY
     tiles = [
         tile(
-            "From UDP",
+            "Out",
             "\N{EN DASH}" if last is None else rateWords(last.out),
             f"{byteWords(report.out.bytes)} in all",
-            curve([each.out for each in samples], "from UDP, last minutes", MOST_SAMPLES),
+            curve([each.out for each in samples], "out, last minutes", MOST_SAMPLES),
         ),
         tile(
-            "To UDP",
+            "Back",
             "\N{EN DASH}" if last is None else rateWords(last.back),
             f"{byteWords(report.back.bytes)} in all",
-            curve([each.back for each in samples], "to UDP, last minutes", MOST_SAMPLES),
+            curve([each.back for each in samples], "back, last minutes", MOST_SAMPLES),
         ),
         tile(
             "Round trip",
