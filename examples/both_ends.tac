@@ -26,7 +26,7 @@ application = Application("both ends")
 server = serverService(
     ("127.0.0.1", targetPort),
     listen=("127.0.0.1", tunnelPort),
-    tls=ServerTls(cert=f"{pki}/server.pem", key=f"{pki}/server.key", cafile=f"{pki}/ca.pem"),
+    tls=ServerTls(cert=f"{pki}/server.pem", key=f"{pki}/server.key", cafile=f"{pki}/ca.pem", crl=f"{pki}/crl.pem"),
 )
 server.setServiceParent(application)
 

@@ -5,6 +5,7 @@ The command that says what is wrong with a configuration file.
 from __future__ import annotations
 
 import os
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -173,6 +174,23 @@ class CheckTests(CommandTestCase):
             self.assertEqual(len(err), 1, err)
             at = (SERVER + cert).count("\n") + 1 + line
             self.assertTrue(err[0].startswith(f"uotp check: FILE:{at}: {words}"), (err, at))
+
+    def test_aListThatIsNotUsedIsSaid(self) -> None:
+        """
+        It is a warning: the server would start.
+        """
+        folder = Path(self.file).parent / "pki"
+        folder.mkdir()
+        self.addCleanup(shutil.rmtree, folder)
+        (folder / "ca.pem").write_bytes(pem(self.authority.certificate))
+        (folder / "crl.pem").write_bytes(self.authority.revocationList())
+        text = SERVER + self.bundle(cert=self.good.certificatePem(), key=self.good.keyPem()) + 'cafile = "pki/ca.pem"\n'
+        status, _, err = self.checked(text)
+        number = text.count("\n")
+        words = "is not used: whoever is revoked there still gets in; give it by crl"
+        line = f"FILE:{number}: cafile: {folder}/crl.pem beside {folder}/ca.pem {words}"
+        self.assertEqual((status, err), (0, [f"uotp check: warning: {line}"]))
+        self.assertEqual(self.checked(text + 'crl = "pki/crl.pem"\n')[2], [])
 
     def test_noPipeIsWaitedFor(self) -> None:
         """

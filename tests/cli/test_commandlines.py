@@ -1064,6 +1064,23 @@ class SpellingTests(ServiceTestCase):
             said = [formatEvent(event) for event in events if event["log_level"] is LogLevel.warn]
             self.assertIn(f"whoever reaches this port can reach the target: {cause}", said)
 
+    def test_aServerSaysWhichListItDoesNotUse(self) -> None:
+        self.patch(serverservice, "listen", listenInMemory)
+        authority, folder = Authority("Test CA"), Path(os.path.abspath(self.mktemp()))
+        issued = authority.issue("example.com")
+        both = self.path(issued.certificatePem() + issued.keyPem())
+        folder.mkdir()
+        (folder / "ca.pem").write_bytes(pem(authority.certificate))
+        (folder / "crl.pem").write_bytes(authority.revocationList())
+        service = server.makeService(self.parsed(server, "--cert", both, "-C", str(folder / "ca.pem")))
+        with capturedLogs() as events:
+            service.privilegedStartService()
+            service.startService()
+            self.addCleanup(service.stopService)
+        said = [formatEvent(event) for event in events if event["log_level"] is LogLevel.warn]
+        words = "is not used: whoever is revoked there still gets in; give it by --crl"
+        self.assertIn(f"{folder}/crl.pem beside {folder}/ca.pem {words}", said)
+
 
 class CommandServiceTests(ServiceTestCase):
     """

@@ -26,7 +26,7 @@ class JoiningPageTests(CommandTestCase):
 
     COMMANDS: ClassVar[dict[str, tuple[type[CommonOptions], dict[str, str | None]]]] = {
         "join-crl": (ServerOptions, {"cafile": "pki/ca.pem", "crl": "pki/crl.pem", "clients": None}),
-        "join-list": (ServerOptions, {"cafile": "pki/ca.pem", "clients": "clients.txt"}),
+        "join-list": (ServerOptions, {"cafile": "pki/ca.pem", "crl": "pki/crl.pem", "clients": "clients.txt"}),
         "join-token-server": (ServerOptions, {"cafile": None, "token-file": "tokens"}),
         "join-token-client": (ClientOptions, {"cert": None, "token-file": "token"}),
     }

@@ -162,6 +162,8 @@ def findings(options: CommonOptions, end: str, found: Findings, files: Credentia
             **{name: value for name, value in arguments.items() if name in known},
         )
         credentials = credentialsOf(end, destination[0], settings, arguments)
+        if isinstance(credentials, ServerCredentials) and (unused := credentials.unusedList()) is not None:
+            found.warn(unused.words)
         if credentials is not None:
             for what, file in credentials.prepare().exposed:
                 found.warn(f"the {what} may be read by every user who can reach the file: chmod 600 {quote(file)}")

@@ -54,6 +54,7 @@ class ServerFront(TunnelService):
         """
         super().__init__(settings, credentials, reactor, processes)
         self._letsEverybodyIn = credentials is None or not (credentials.verifiesClients or credentials.tokens)
+        self._unusedList = None if credentials is None else credentials.unusedList()  # a chroot may hide it later
         self.settings = settings
         self.ports = ServerPorts(self.listen, self.rateLimit, partial(self.sayListening, transport="TCP"))
         self._descriptors = descriptorLimit()
@@ -104,6 +105,8 @@ class ServerFront(TunnelService):
             ways = f"no {spelled('cafile')}, {spelled('clients')} or {tokens} says who may"
             cause = f"there is no certificate in plain TCP, and no {tokens}" if self.isPlain else ways
             self._log.warn("whoever reaches this port can reach the target: {cause}", cause=cause)
+        if self._unusedList is not None:
+            self._unusedList.warn()
 
     def _sayDescriptorsAreShort(self, what: str, number: int, asked: int, share: str) -> None:
         self._log.warn(

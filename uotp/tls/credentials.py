@@ -27,6 +27,7 @@ from uotp.tls.pins import PIN_BYTES, parsePin
 from uotp.tls.reasons import plainText
 from uotp.tls.renewal import Loaded, Prepared, RenewableCredentials, identify
 from uotp.tls.tokens import readTokens
+from uotp.tls.unusedlist import UnusedList, unusedList
 from uotp.tls.verification import Requirements, VerifyingConnection
 from uotp.tls.verifying import verifyPeers
 from uotp.wire import Token, WireChoice, offered, selected
@@ -171,6 +172,17 @@ class ServerCredentials(RenewableCredentials):
         Whether clients need a certificate.
         """
         return self._choices is not None and (self._choices.cafile is not None or self._choices.clients is not None)
+
+    def unusedList(self) -> UnusedList | None:
+        """
+        Look at the disk.
+
+        @return: a revocation list that seems to be meant for this server, which has none.
+        """
+        choices = self._choices
+        if choices is None or choices.cafile is None or choices.crl is not None or self._trusted.revocations.ends:
+            return None
+        return unusedList(choices.cafile, self._files)
 
     def connection(self, socket: Any = None) -> VerifyingConnection:
         """

@@ -200,7 +200,9 @@ class ExampleTests(CommandTestCase):
         self.err.truncate(0)
         self.err.seek(0)
         self.assertEqual(check([path]), 2)
-        self.assertRegex(self.err.getvalue(), r"\A([^\n]*: cannot read the (certificate|CA|key) file [^\n]*\n)+\Z")
+        self.assertRegex(
+            self.err.getvalue(), r"\A([^\n]*: cannot read the (certificate|CA|key|revocation) file [^\n]*\n)+\Z"
+        )
 
     def test_thoseOfTheManualAre(self) -> None:
         self.assertFine(CLIENT_EXAMPLE)

@@ -190,7 +190,7 @@ class Stage:
         """
         target = self._listen(EchoTarget())
         with throwAwayPki() as pki:
-            serverTls = ServerTls(pki.serverCertificate, pki.serverKey, pki.caCertificate)
+            serverTls = ServerTls(pki.serverCertificate, pki.serverKey, pki.caCertificate, pki.revocationList)
             clientTls = ClientTls(pki.caCertificate, pki.clientCertificate, pki.clientKey)
             server = self._start(serverService(target, tls=serverTls, listen=(LOOPBACK, 0), reactor=self._reactor))
             client = self._start(clientService(server, tls=clientTls, listen=(LOOPBACK, 0), reactor=self._reactor))

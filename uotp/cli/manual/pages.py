@@ -59,6 +59,7 @@ target = "127.0.0.1:51820"
 cert = "pki/server.pem"
 key = "pki/server.key"
 cafile = "pki/ca.pem"
+crl = "pki/crl.pem"
 max-sessions = 100
 
 [clients]
