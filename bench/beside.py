@@ -84,6 +84,7 @@ def measureBeside(
             for one in contenders
         ]
         for _, asked in servers:
+            asked.neighbours = [other for _, other in servers if other is not asked]
             asked.load.offer(0.0)
         for turn in range(1, options.turns + 1):
             for rate, outcome in outcomes.items():

@@ -108,11 +108,13 @@ class Asked:
     @ivar server: its first process.
     @ivar load: asks.
     @ivar target: answers.
+    @ivar neighbours: others that are up at the same time, and are no strangers.
     """
 
     server: Program
     load: LoadEnd
     target: LoadEnd
+    neighbours: Sequence[Asked] = ()
 
     def spent(self) -> float:
         """
@@ -125,8 +127,10 @@ class Asked:
         @return: processor time that others on this machine have used, in seconds; only differences of it mean
             something.
         """
-        ours = (self.load.pid, self.target.pid, os.getpid())
-        return machineSeconds() - self.spent() - sum(map(processorSeconds, ours))
+        ours = [os.getpid()]
+        for each in (self, *self.neighbours):
+            ours += (each.load.pid, each.target.pid, *family(each.server.process.pid))
+        return machineSeconds() - sum(map(processorSeconds, ours))
 
     def awaitCalm(self) -> None:
         """
