@@ -1616,7 +1616,8 @@ class TogetherTests(_ServicesTestCase):
             self.pass_(3)
             self.exchange()
         self.assertEqual(self.source.datagrams(), [b"pong"] * 4)
-        self.assertIn("its token has been taken out of the token file", "".join(self.lines(LogLevel.warn)))
+        words = "closed a tunnel from 192.0.2.2: its token has been taken out of the token file"
+        self.assertIn(words, "".join(self.lines(LogLevel.warn)))
         self.assertEqual([line for line in self.lines() if "wrong token" in line], [])
         with open(known, "wb") as file:
             file.write(b"another token, not shown")
@@ -1651,10 +1652,12 @@ class TogetherTests(_ServicesTestCase):
                 self.sourcePort.sendTrains([PING], CLIENT_PORT)
                 self.pass_(3)
                 self.assertEqual(len(self.target.trains) - before, int(revoked is other))
-            said = [line for line in self.lines(LogLevel.warn) if "revoked" in line and "refused a connection" in line]
+            said = [line for line in self.lines(LogLevel.warn) if "revoked" in line and " from 192.0.2.2: " in line]
             self.assertEqual(len(said), 2, said)
-            self.assertIn("its certificate has been revoked since it was let in", said[0])
-            self.assertIn("certificate was revoked by 'CN=Trusted CA'", said[1])
+            self.assertIn(
+                "closed a tunnel from 192.0.2.2: its certificate has been revoked since it was let in", said[0]
+            )
+            self.assertIn("refused a connection from 192.0.2.2: certificate was revoked by 'CN=Trusted CA'", said[1])
             self.stopAll()
             self.events.clear()  # type: ignore[attr-defined]
 
@@ -1677,8 +1680,8 @@ class TogetherTests(_ServicesTestCase):
         self.sourcePort.sendTrains([PING], CLIENT_PORT)
         self.pass_(3)
         self.assertEqual(len(self.target.trains), before)
-        said = [line for line in self.lines(LogLevel.warn) if "revoked" in line and "refused a connection" in line]
-        self.assertIn("the CA of its certificate has been revoked since it was let in", said[0])
+        said = [line for line in self.lines(LogLevel.warn) if "revoked" in line and " from 192.0.2.2: " in line]
+        self.assertIn("closed a tunnel from 192.0.2.2: the CA of its certificate has been revoked", said[0])
         self.assertIn("issuer's certificate 'CN=Below' was revoked by 'CN=Trusted CA'", said[1])
 
     def renewKey(self, wire: WireChoice) -> float:

@@ -93,7 +93,7 @@ class WhoMayJoinTests(TrustTestCase):
         options = ["-C", self.trusted, "--crl", str(crl), "--workers", "2"]
         flows = self.join({name: ["-c", self.write(name, each)] for name, each in shown.items()}, *options)
         crl.write_bytes(TRUSTED.revocationList(shown["lost"].certificate))
-        self.assertOneIsOut(flows, "its certificate has been revoked since it was let in")
+        self.assertOneIsOut(flows, "closed a tunnel from .*: its certificate has been revoked since it was let in")
         self.server.waitForLine("its client may not join any more")
         self.server.waitForLine(CHANGED)
 
@@ -123,7 +123,7 @@ class WhoMayJoinTests(TrustTestCase):
         flows = self.join(shown, "--token-file", tokens, "-v", "debug")
         writeLines(self.folder, "tokens", "# the other one is lost", TOKENS[0])
         self.server.process.send_signal(signal.SIGHUP)
-        self.assertOneIsOut(flows, "its token has been taken out of the token file")
+        self.assertOneIsOut(flows, "closed a tunnel from .*: its token has been taken out of the token file")
         self.server.waitForLine("refused a connection from .*: wrong token")
         for program in (self.server, *self.clients.values()):
             for token in TOKENS:

@@ -53,6 +53,9 @@ Why a tunnel ends that was let in: its client may not join any more, so its sess
 token was taken away may have another one.
 """
 
+NOT_ANY_MORE = SHUT_OUT | {Refusal.WRONG_TOKEN}
+"""Why tunnels are closed, after files were read again, that were let in."""
+
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
@@ -493,7 +496,9 @@ class Acceptor(Factory):
             isShutOut = tunnel.fault is not None and tunnel.faultKind in SHUT_OUT
             self._registry.tunnelLost(accepted.served, tunnel, isShutOut=isShutOut)
         if words is not None:
-            self._refusals.say(accepted.peer, words, tunnel.kind, tunnel.peerName)
+            wasLetIn = accepted.served is not None and tunnel.kind in NOT_ANY_MORE
+            say = self._refusals.sayShutOut if wasLetIn else self._refusals.say
+            say(accepted.peer, words, tunnel.kind, tunnel.peerName)
         elif accepted.served is None:
             self._liveTunnels.log.strangerLost(accepted.peer, reason.getErrorMessage())
 

@@ -52,12 +52,23 @@ class Refusals:
         @param reason: why, in words.
         @param certificate: what the log calls his certificate.
         """
+        self._tell("refused a connection from {peer}: {reason}{certificateWords}", peer, reason, kind, certificate)
+
+    def sayShutOut(self, peer: str, reason: str, kind: Refusal, certificate: str | None = None) -> None:
+        """
+        Somebody who was let in may not go on.  That counts as a refusal.
+
+        @param peer: see L{say}.
+        """
+        self._tell("closed a tunnel from {peer}: {reason}{certificateWords}", peer, reason, kind, certificate)
+
+    def _tell(self, words: str, peer: str, reason: str, kind: Refusal, certificate: str | None) -> None:
         self.counts[kind] += 1
         logCounted(
             self._log,
             LogLevel.warn,
             self._rateLimit.suppressedBefore((peer, causeOf(reason))),
-            "refused a connection from {peer}: {reason}{certificateWords}",
+            words,
             peer=peer,
             reason=reason,
             certificateWords="" if certificate is None else f" (its certificate: {certificate})",
