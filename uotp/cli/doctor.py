@@ -183,9 +183,7 @@ def doctor(
             stream.write(findingsJson(told))
         else:
             told = tell(findings, stream, isColoured=stream.isatty() and "NO_COLOR" not in os.environ)
-    except (KeyboardInterrupt, BrokenPipeError) as error:
-        if isinstance(error, BrokenPipeError):
-            sys.stdout = None  # who has read enough, as `head`, wants no complaint about it
+    except KeyboardInterrupt:
         return INTERRUPTED_EXIT_STATUS
     return exitStatusOf(told)
 

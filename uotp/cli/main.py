@@ -10,7 +10,7 @@ import gc
 import os
 import pkgutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -19,6 +19,7 @@ from typing import Any
 from twisted.logger import LoggingFile, LogLevel, globalLogBeginner
 
 from uotp.cli.options import GnuOptions
+from uotp.cli.output import checkedOutput
 from uotp.cli.pasted import pastedTrouble
 from uotp.cli.words import shown
 from uotp.errors import StartError
@@ -37,7 +38,8 @@ def runEnd(name: str, words: Sequence[str] | None = None) -> int:
     with nothingCollected():
         end = import_module(name)
         options = end.Options()
-        options.parseOptions(words)
+        with checkedOutput(options.commandName):
+            options.parseOptions(words)
         from twisted.internet import reactor  # noqa: PLC0415 - importing it installs it
 
         from uotp.cli.endservice import START_EXIT_STATUS  # noqa: PLC0415 - the other commands do not need it
@@ -188,13 +190,17 @@ def main(words: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if words is None else words)
     options = MainOptions()
     if not arguments or arguments[0].startswith("-"):
-        options.parseOptions(arguments[:1])  # --help or --version, or what is refused
+        with checkedOutput(options.commandName):
+            options.parseOptions(arguments[:1])  # --help or --version, or what is refused
         options.refuse(f"a command is needed: {', '.join(COMMANDS)} (see --help)")
     command, rest = arguments[0], arguments[1:]
     if command not in COMMANDS:
         options.refuse(f"{noCommand(command)} (see --help)")
-    status: int = pkgutil.resolve_name(COMMANDS[command].run)(rest)
-    return status
+    run: Callable[[Sequence[str]], int] = pkgutil.resolve_name(COMMANDS[command].run)
+    if command in {"server", "client"}:  # they mind it themselves, and then run for long
+        return run(rest)
+    with checkedOutput(f"{options.commandName} {command}"):
+        return run(rest)
 
 
 def noCommand(word: str) -> str:

@@ -4,11 +4,8 @@ The command lines of C{uotp status} and its neighbours, and how they end.
 
 from __future__ import annotations
 
-import errno
-import io
 import json
 import os
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -165,30 +162,6 @@ class CommandsTests(CommandTestCase):
         self.answers[SERVER] = {"control": 1, "report": {"end": "server"}}
         self.assertEqual(status(["server"]), 1)
         self.assertIn("the report of server-8443 is not understood", self.err.getvalue())
-
-    def test_outputThatNobodyTakesIsNoTraceback(self) -> None:
-        """
-        As when C{head} has seen enough, or the disk is full.
-        """
-
-        class Refusing(io.StringIO):
-            error: OSError
-
-            def write(self, _: str) -> int:
-                raise self.error
-
-        refusing = Refusing()
-        self.patch(sys, "stdout", refusing)
-        for error, said in (
-            (BrokenPipeError(errno.EPIPE, "Broken pipe"), ""),
-            (
-                OSError(errno.ENOSPC, "No space left on device"),
-                "uotp status: nothing can be written to standard output: No space left on device\n",
-            ),
-        ):
-            refusing.error = error
-            self.assertEqual(status(["--json"]), 1)
-            self.assertEqual(self.err.getvalue(), said)
 
     def test_reloadSaysWhatBecameOfIt(self) -> None:
         self.answers = {SERVER: {"control": 1, "reloaded": True}, CLIENT: AskError("client-8911: no such file")}

@@ -21,6 +21,7 @@ from uotp.cli.demo.progress import Progress
 from uotp.cli.demo.results import NO_BENCHMARK, Results, table, verdict
 from uotp.cli.demo.stage import Stage, StageError
 from uotp.cli.options import Flag, GnuOptions, Option
+from uotp.cli.output import OutputError
 from uotp.cli.parsers import parseBytes, parseCount
 from uotp.errors import UotpError
 from uotp.process import stopOnSignals, useMonotonicClock
@@ -193,6 +194,8 @@ class Demo:
         if failure.check(CancelledError):
             if self.status:
                 self._progress.say("interrupted")
+        elif failure.check(OutputError):
+            pass  # that is said at the end, if it is to be
         elif failure.check(UotpError):
             self._progress.clear()
             self._err.write(f"{self._options.commandName}: {failure.getErrorMessage()}\n")

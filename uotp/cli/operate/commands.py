@@ -8,7 +8,6 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 from uotp.cli.operate.asking import (
@@ -65,30 +64,8 @@ def askEach(
     @param act: does it, and prints what it has done; returns whether it has; raises L{AskError}.
     @return: the exit status: 0 when one has, and none has failed.
     """
-    try:
-        status = _askEach(options, act, os.environ if environment is None else environment)
-        sys.stdout.flush()
-    except BrokenPipeError:  # whoever reads has seen enough
-        _writeNoMore()
-        return FAILED
-    except OSError as error:
-        say(options, f"nothing can be written to standard output: {error.strerror or error}")
-        _writeNoMore()
-        return FAILED
-    return status
-
-
-def _writeNoMore() -> None:
-    """
-    Let what waits to be written go nowhere: Python would try it again at the end, and complain.
-    """
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _askEach(options: OperateOptions, act: Callable[[Program], bool], environment: Mapping[str, str]) -> int:
     done, failed, refused, gone = False, [], [], None
-    for program in programsFor(options, environment):
+    for program in programsFor(options, os.environ if environment is None else environment):
         try:
             done = act(program) or done
         except NobodyThere as error:  # it was killed, and has left its socket
