@@ -65,7 +65,8 @@ def askEach(
     @return: the exit status: 0 when one has, and none has failed.
     """
     done, failed, refused, gone = False, [], [], None
-    for program in programsFor(options, os.environ if environment is None else environment):
+    environment = os.environ if environment is None else environment
+    for program in programsFor(options, environment):
         try:
             done = act(program) or done
         except NobodyThere as error:  # it was killed, and has left its socket
