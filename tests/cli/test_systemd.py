@@ -70,6 +70,32 @@ class SystemdTests(CommandTestCase):
         self.printed("server", "--prefix", "/opt/uotp")
         self.printed("networkd")
 
+    def test_aProgramThatAServiceCannotSeeIsWarnedOf(self) -> None:
+        """
+        Those of home directories are hidden from services; hooks run them all the same.
+        """
+        self.patch(os.path, "realpath", lambda path: path.replace("/opt/link", "/root/v"))
+        for prefix in ("/root/v", "/opt/link"):
+            self.assertEqual(self.warned("client", "--prefix", prefix), "and /root/v/bin/uotp-client is there")
+        self.assertEqual(self.warned("server", "--prefix", "/home/a/v"), "and /home/a/v/bin/uotp-server is there")
+        self.patch(sys, "executable", "/opt/v/bin/python")
+        self.patch(os.path, "realpath", lambda path: path.replace("/opt/v/bin/python", "/root/.pyenv/bin/python3"))
+        self.assertEqual(self.warned("server"), "and /root/.pyenv/bin/python3 is there")
+        for words in (["networkd", "--prefix", "/root/v"], ["server", "--socket"], ["server", "--prefix", "/roots/v"]):
+            self.assertEqual(self.warned(*words), "")
+
+    def warned(self, *words: str) -> str:
+        """
+        @return: the middle of the warning that a command line leads to; nothing when there is none.
+        """
+        self.err.seek(0)
+        self.err.truncate()
+        self.printed(*words)
+        line = self.err.getvalue()
+        if line:
+            self.assertRegex(line, r"\Auotp systemd: warning: the service cannot start: [^\n]+\n\Z")
+        return line.partition("from it, ")[2].partition(";")[0]
+
     def test_whatUnitsHaveAMeaningForIsEscaped(self) -> None:
         self.assertEqual(unitCommand(["/a b/100%/$x"]), "'/a b/100%%/$$x'")
 

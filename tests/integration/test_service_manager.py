@@ -25,6 +25,7 @@ from tests.integration.harness import needed, ourCommand, ourEnvironment, runToE
 from tests.integration.hosts import writeProgram
 from tests.integration.rig import PLAIN, RigTestCase
 from tests.pages import printedBlocks
+from uotp.cli.cert import cert
 from uotp.cli.systemd import systemd
 
 ACTIVATE = "systemd-socket-activate"
@@ -57,7 +58,10 @@ os.execv(command[0], command)
 
 BLOCKS = (
     "systemd-install",
-    "systemd-enable",
+    "systemd-server-files",
+    "systemd-server-start",
+    "systemd-client",
+    "systemd-revoke",
     "systemd-warnings",
     "systemd-networkmanager",
     "systemd-networkd",
@@ -71,11 +75,16 @@ systemd-sysusers
 systemctl daemon-reload
 chgrp -R uotp ETC/uotp
 systemctl enable --now uotp-server@home
+chgrp -R uotp ETC/uotp
+systemctl enable --now uotp-client@laptop
 journalctl -p warning -u uotp-server@*
 systemctl daemon-reload
 systemctl enable --now uotp-server@home.socket
 """
 """What they tell programs of systemd to do."""
+
+HIDDEN_HERE = "uotp systemd: warning: the service cannot start"
+"""What is said where the checkout, or Python, is in a home directory."""
 
 MADE = {
     "NetworkManager/dispatcher.d/50-uotp",
@@ -85,8 +94,9 @@ MADE = {
     "systemd/system/uotp-server@.service",
     "systemd/system/uotp-server@.socket",
     "sysusers.d/uotp.conf",
+    *(f"uotp/{name}" for name in ("ca.pem", "crl.pem", "home.toml", "laptop.toml", "server.key", "server.pem")),
 }
-"""The files that they make in C{/etc}."""
+"""The files that they make in C{/etc}; no key of the CA is among them."""
 
 
 class PageTests(RigTestCase):
@@ -101,19 +111,30 @@ class PageTests(RigTestCase):
         folder = Path(tempfile.mkdtemp(prefix="uotp-host-"))
         self.addCleanup(shutil.rmtree, folder)
         etc, told = folder / "etc", folder / "told"
-        for name in (*(os.path.dirname(each) for each in MADE), "uotp"):
-            (etc / name).mkdir(parents=True, exist_ok=True)
+        for name in {os.path.dirname(each) for each in MADE} - {"uotp"}:
+            (etc / name).mkdir(parents=True)
+        with redirect_stdout(io.StringIO()):
+            cert(["init", str(folder / "pki"), "--host", "vpn.example.com"])
+            cert(["add", "laptop", "--pki", str(folder / "pki"), "--bundle", "vpn.example.com"])
+        shutil.copy(folder / "pki" / "laptop.uotp", folder)  # as scp does it
         for name in ("systemctl", "systemd-sysusers", "journalctl", "chgrp"):
             writeProgram(folder / name, f'echo "{name} $*" | sed "s/ $//" >>"{told}"\n')
         uotp = shlex.join(ourCommand())
         for name in BLOCKS:
+            if name == "systemd-server-start":
+                (etc / "uotp" / "home.toml").write_text(printed["systemd-server-file"], "utf-8")
             text = printed[name].replace("/opt/uotp/bin/uotp", uotp).replace("/etc/", f"{etc}/")
             environment = {**ourEnvironment(), "PATH": f"{folder}:{os.environ['PATH']}"}
-            done = runToEnd(["bash", "-e", "-c", text], environment=environment)
-            self.assertEqual((done.returncode, done.stderr), (0, ""), name)
+            done = runToEnd(["bash", "-e", "-c", f"cd {folder}\n{text}"], environment=environment)
+            said = [line for line in done.stderr.splitlines() if not line.startswith(HIDDEN_HERE)]
+            self.assertEqual((done.returncode, said), (0, []), name)
         self.assertEqual(told.read_text("utf-8"), TOLD.replace("ETC", str(etc)))
         made = {str(file.relative_to(etc)) for file in etc.rglob("*") if file.is_file()}
         self.assertEqual(made, MADE)
+        modes = {name: (etc / "uotp" / name).stat().st_mode & 0o777 for name in ("", "server.key", "laptop.toml")}
+        self.assertEqual(modes, {"": 0o750, "server.key": 0o640, "laptop.toml": 0o640})
+        lists = [file.read_bytes() for file in (etc / "uotp" / "crl.pem", folder / "pki" / "crl.pem")]
+        self.assertEqual(lists[0], lists[1])
         hooks = [etc / name for name in MADE if name.endswith("50-uotp")]
         for hook in hooks:
             self.assertTrue(os.access(hook, os.X_OK), hook)

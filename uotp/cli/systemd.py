@@ -16,6 +16,7 @@ from twisted.python import usage
 
 from uotp.cli.options import Flag, GnuOptions, Option
 from uotp.cli.parsers import absolutePath
+from uotp.telemetry import sayLast
 
 FILES = {
     "server": "server.service",
@@ -32,6 +33,9 @@ SOCKETS = {"server": "server.socket", "client": "client.socket"}
 
 HARDENING = "hardening.conf"
 """What both services have in common."""
+
+HIDDEN = ("/home", "/root", "/run/user")
+"""What systemd hides from a service with C{ProtectHome=yes}, as L{HARDENING} has it."""
 
 FOLDER = "host"
 """Where the files are, beside this module."""
@@ -103,7 +107,24 @@ def systemd(words: Sequence[str]) -> int:
     for end in SOCKETS:
         text = text.replace(f"@{end}@", unitCommand(programOf(end, folder)))
     sys.stdout.write(text.replace("@hardening@\n", packaged(HARDENING) + "\n" if "@hardening@" in text else ""))
+    if "@hardening@" in text:
+        warnOfHidden(options.commandName, programOf(what, folder)[0], isHere=folder is None)
     return 0
+
+
+def warnOfHidden(commandName: str, program: str, *, isHere: bool) -> None:
+    """
+    Warn on standard error of a program that a service cannot start.
+
+    @param program: what the service starts.
+    @param isHere: whether this Python runs it.
+    """
+    paths = [program, os.path.realpath(program), *([os.path.realpath(sys.executable)] if isHere else [])]
+    hidden = next((path for path in paths if any(path.startswith(f"{each}/") for each in HIDDEN)), None)
+    if hidden is not None:
+        words = f"the service cannot start: systemd hides {', '.join(HIDDEN)} from it, and {hidden} is there"
+        remedy = "install uotp in /opt/uotp, and print the file with the program there"
+        sayLast(sys.stderr, f"{commandName}: warning: {words}; {remedy}\n")
 
 
 def packaged(name: str) -> str:
