@@ -9,6 +9,7 @@ import os
 import socket
 import stat
 import tempfile
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import patch
@@ -16,7 +17,7 @@ from unittest.mock import patch
 from twisted.trial.unittest import SynchronousTestCase
 
 from uotp.monitoring import controlsocket
-from uotp.monitoring.controlsocket import ControlSocket, PathTaken, listenAt, sweep
+from uotp.monitoring.controlsocket import ABANDONED_SECONDS, ControlSocket, PathTaken, listenAt, sweep
 
 
 class SocketTestCase(SynchronousTestCase):
@@ -166,6 +167,59 @@ class ControlSocketTests(SocketTestCase):
         sweep(str(self.directory))
         self.assertEqual(self.names(), ["file.sock", "notes", "server-8443.sock"])
         self.assertEqual(living.path, self.path)
+
+    def leave(self, name: str, *sockets: str, seconds: float = 2 * ABANDONED_SECONDS) -> Path:
+        """
+        @return: a directory as one leaves it that is killed while it makes a socket, so long ago.
+        """
+        hidden = self.directory / name
+        hidden.mkdir(0o700)
+        for each in sockets:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as left:
+                left.bind(str(hidden / each))
+        then = time.time() - seconds
+        os.utime(hidden, (then, then))
+        return hidden
+
+    def test_whatWasLeftInTheMiddleIsSweptAway(self) -> None:
+        for name, sockets in ((".2b3_6osw", ()), (".abcdefgh", ("s",)), (".00000000", ("s", "old"))):
+            self.leave(name, *sockets)
+        sweep(str(self.directory))
+        self.assertEqual(self.names(), [])
+
+    def test_whatIsLikeThatAndIsNotLeftStays(self) -> None:
+        """
+        It is new, or another's, or somebody listens there, or it is called otherwise, or holds something else, or is
+        reached by a link.
+        """
+        self.leave(".newnewne", "s", seconds=1)
+        self.leave(".others12", seconds=0)
+        living = self.leave(".living00")
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.addCleanup(listener.close)
+        listener.bind(str(living / "s"))
+        listener.listen(1)
+        (self.leave(".precious") / "s").write_text("precious")
+        (self.leave(".more0000", "s") / "more").touch()
+        for name in (".2B3_6OSW", ".2b3_6osw0", "2b3_6oswx"):
+            self.leave(name, "s")
+        far = self.directory / "far"
+        far.mkdir()
+        elsewhere = self.leave("far/elsewhere", "s")
+        (self.directory / ".link0000").symlink_to(elsewhere)
+        (self.leave(".toolink0") / "s").symlink_to(elsewhere / "s")
+        then = time.time() - 2 * ABANDONED_SECONDS
+        for each in (".living00", ".precious", ".more0000", ".toolink0"):
+            os.utime(self.directory / each, (then, then))
+        before = self.names()
+        user = os.geteuid()
+        with patch.object(os, "geteuid", lambda: user + 1):
+            self.leave(".another0", "s")
+            sweep(str(self.directory))
+        self.assertEqual(self.names(), sorted([*before, ".another0"]))
+        sweep(str(self.directory))
+        self.assertEqual(self.names(), before)
+        self.assertEqual(sorted(each.name for each in elsewhere.iterdir()), ["s"])
 
     def test_whatHasTakenThePlaceMeanwhileIsNotSweptAway(self) -> None:
         """

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import socket
 import stat
 import tempfile
+import time
 from contextlib import suppress
 
 MOST_PATH_BYTES = 107
@@ -22,6 +24,15 @@ ROOT_USER = 0
 
 MOST_SWEPT = 256
 """So many sockets are looked at when a program starts; each takes some 20 microseconds."""
+
+HIDDEN_NAME = re.compile(r"\.[a-z0-9_]{8}")
+"""How a directory is called in which a socket is made."""
+
+MADE, OLD = "s", "old"
+"""What is in it: the socket that is made, and the one whose place it takes."""
+
+ABANDONED_SECONDS = 60.0
+"""Nobody takes so long to make a socket: whoever has made such a directory was killed."""
 
 BACKLOG = 16
 """So many may wait to be accepted; whoever comes then is told to come again."""
@@ -84,7 +95,7 @@ def listenAt(path: str, owner: int | None = None) -> ControlSocket:
     directory = os.path.dirname(path)
     requireOwnDirectory(directory)
     hidden = tempfile.mkdtemp(prefix=".", dir=directory)
-    made = os.path.join(hidden, "s")
+    made = os.path.join(hidden, MADE)
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         bound.setblocking(False)
@@ -119,9 +130,13 @@ def requireOwnDirectory(directory: str) -> None:
 def sweep(directory: str) -> None:
     """
     Remove the sockets that programs of ours have left in a directory which were killed: where ports are chosen by
-    the system, no other program takes their names.
+    the system, no other program takes their names.  And what those have left that were killed while they made one.
     """
-    for name in [name for name in os.listdir(directory) if name.endswith(".sock")][:MOST_SWEPT]:
+    names = os.listdir(directory)
+    for name in [name for name in names if HIDDEN_NAME.fullmatch(name)][:MOST_SWEPT]:
+        with suppress(OSError):
+            _sweepHidden(os.path.join(directory, name))
+    for name in [name for name in names if name.endswith(".sock")][:MOST_SWEPT]:
         path = os.path.join(directory, name)
         with suppress(OSError):
             if os.geteuid() in {ROOT_USER, os.lstat(path).st_uid}:
@@ -129,6 +144,29 @@ def sweep(directory: str) -> None:
                 requireStale(path)
                 if identityAt(path) == old:
                     os.unlink(path)
+
+
+def _sweepHidden(path: str) -> None:
+    """
+    Remove a directory in which somebody wanted to make a socket, if it is ours and was left.
+
+    @raise OSError: when it cannot be, or there is something else.
+    """
+    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        found = os.fstat(directory)
+        if found.st_uid != os.geteuid() or time.time() - found.st_mtime < ABANDONED_SECONDS:
+            return
+        names = os.listdir(directory)
+        if not {MADE, OLD}.issuperset(names):
+            return
+        for name in names:
+            requireStale(os.path.join(path, name))
+        for name in names:
+            os.unlink(name, dir_fd=directory)
+    finally:
+        os.close(directory)
+    os.rmdir(path)
 
 
 def _give(made: str, path: str, hidden: str) -> None:
@@ -149,7 +187,7 @@ def _replace(made: str, path: str, hidden: str) -> None:
     """
     old = identityAt(path)
     requireStale(path)
-    aside = os.path.join(hidden, "old")
+    aside = os.path.join(hidden, OLD)
     os.rename(path, aside)
     if identityAt(aside) != old:  # it has become another's meanwhile
         os.link(aside, path)
