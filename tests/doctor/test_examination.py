@@ -19,11 +19,14 @@ from tests.doubles.examined import SERVER, MemoryMachine, Plain, Secured, Speaks
 from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase
 from uotp.doctor.examination import Examination
 from uotp.doctor.findings import ExamStep, Finding, Outcome, exitStatusOf
+from uotp.doctor.local import judgeBuffer
 from uotp.doctor.seams import Buffer, Way
 from uotp.doctor.settings import DoctorSettings
+from uotp.doctor.trust import expiredRemedy
 from uotp.errors import LookupFailed
 from uotp.path import PathStats
 from uotp.tls.credentials import ClientTls, ServerCredentials, ServerTls
+from uotp.tls.inspection import Against, Flaw
 from uotp.wire.negotiation import WireChoice
 from uotp.wire.status import ServerStatus
 
@@ -364,6 +367,21 @@ class TrustTests(ExaminationTestCase):
         self.assertIs(found[ExamStep.CLOCK].outcome, Outcome.OK, "the server has told what time it is")
         self.assertEqual(exitStatusOf(self.all), 12)
 
+    def test_theCaHasExpired(self) -> None:
+        """
+        Nothing can be renewed by it, and all have to get new certificates.
+        """
+        authority = Authority("Old CA", begins=NOW - 9 * DAY, ends=NOW - DAY)
+        self.machine.program = self.serving(authority.issue("good.test"))
+        found = self.examine(tls=self.choices(self.ours, trusts=authority))[ExamStep.TLS]
+        self.assertNamed(found, Outcome.FAULT, "issuer's certificate 'CN=Old CA' expired", "uotp cert init")
+        self.assertIn("clock may be wrong", str(found.remedy))
+        self.assertNotIn("renew server", str(found.remedy))
+
+    def test_theCaOfTheSystemHasExpired(self) -> None:
+        flaw = Flaw(Against.EXPIRED, "expired", isOfIssuer=True)
+        self.assertIn("present certificates of its issuers", expiredRemedy(flaw, isGiven=False))
+
     def test_expiresSoon(self) -> None:
         self.machine.program = self.serving(TRUSTED.issue("good.test", ends=NOW + 2 * DAY))
         self.assertNamed(self.examine()[ExamStep.TLS], Outcome.WARNING, "until", "renew the server's certificate soon")
@@ -673,6 +691,16 @@ class LocalTests(ExaminationTestCase):
         found = self.examine()
         facts = "grants 212992 of 4194304 bytes"
         self.assertNamed(found[ExamStep.BUFFERS], Outcome.WARNING, facts, "sysctl -w net.core.rmem_max=4194304")
+
+    def test_bufferIsAsLargeAsItCanBe(self) -> None:
+        """
+        No setting of the kernel would make it larger.
+        """
+        wanted, most = 1 << 30, (1 << 30) - 1
+        self.assertIs(judgeBuffer(wanted, Buffer(most, most)).outcome, Outcome.OK)
+        self.assertIs(judgeBuffer(wanted, Buffer(most, 212_992)).outcome, Outcome.OK)
+        remedy = judgeBuffer(wanted, Buffer(212_992, 212_992)).remedy
+        self.assertIn(f"net.core.rmem_max={most} ", str(remedy))
 
     def test_bufferOfTheSuperuser(self) -> None:
         self.machine.buffer = Buffer(4_194_304, 212_992)

@@ -11,7 +11,7 @@ from typing import Any
 from uotp.doctor.findings import ExamStep, Finding, doubtful, faulty, notReached, well
 from uotp.doctor.seams import Buffer, Machine, Way, portsOf
 from uotp.doctor.settings import DoctorSettings
-from uotp.net import Host
+from uotp.net import MOST_UDP_BUFFER_BYTES, Host
 from uotp.telemetry import spelled
 
 
@@ -20,6 +20,7 @@ def judgeBuffer(wanted: int, buffer: Buffer) -> Finding:
     @param wanted: what the client asks for, in bytes.
     @return: the finding on what it gets.
     """
+    wanted = min(wanted, MOST_UDP_BUFFER_BYTES)
     if buffer.given < wanted:
         return doubtful(
             ExamStep.BUFFERS,

@@ -60,13 +60,14 @@ def judgeTls(found: Encounter, settings: DoctorSettings, now: datetime) -> Findi
             return doubtful(ExamStep.TLS, facts, "renew the server's certificate soon: it is valid for a few days more")
         return well(ExamStep.TLS, facts)
     worst = next((each for kind in WORST_FIRST for each in found.flaws if each.against is kind), UNCLEAR)
+    isGiven = settings.tls is not None and settings.tls.cafile is not None
     remedies = {
-        Against.ISSUER: issuerRemedy(found, isGiven=settings.tls is not None and settings.tls.cafile is not None),
+        Against.ISSUER: issuerRemedy(found, isGiven=isGiven),
         Against.REVOKED: "the server needs a new certificate: its CA has revoked this one",
         Against.PIN: pinRemedy(shown),
         Against.NAME: nameRemedy(shown, settings.server[0]),
         Against.NOT_YET: "see the step clock: either this machine's clock is slow, or the certificate is for later",
-        Against.EXPIRED: "if the step clock is well, renew the certificate on the server: `uotp cert renew server`",
+        Against.EXPIRED: expiredRemedy(worst, isGiven=isGiven),
         Against.OTHER: "make the server's certificate anew, as `uotp cert` does",
     }
     cause = ExamStep.CLOCK if found.isDateAlone else None
@@ -100,6 +101,25 @@ def troubleRemedy(found: Encounter) -> str:
     return (
         "see whether uotp-server is at this port, and whether a firewall or a proxy on the way breaks TLS: "
         "try port 443, or another network"
+    )
+
+
+def expiredRemedy(flaw: Flaw, *, isGiven: bool) -> str:
+    """
+    @param isGiven: whether the user has given a CA.
+    @return: what to do about what has expired.
+    """
+    if not flaw.isOfIssuer:
+        return "if the step clock is well, renew the certificate on the server: `uotp cert renew server`"
+    if not isGiven:
+        return (
+            "if the step clock is well, give the server a new certificate, in one file with the present certificates "
+            "of its issuers"
+        )
+    return (
+        "see the step clock: this machine's clock may be wrong.  If it is well, the time of the CA itself is over, and "
+        "no certificate can be renewed by it: make a new CA with new certificates for the server and its clients, by "
+        f"`uotp cert init` in a new directory, and give its ca.pem by {spelled('cafile')} at both ends"
     )
 
 

@@ -43,6 +43,9 @@ On a path with a long round trip the kernel waits for so many of them on top of
 L{KEEPALIVE_IDLE_SECONDS}, if that is longer than L{USER_TIMEOUT_MILLISECONDS}.
 """
 
+MOST_UDP_BUFFER_BYTES = (1 << 30) - 1
+"""Linux gives no more, whatever its limits are: it doubles what was asked for, and that has to fit in 31 bits."""
+
 UDP_BUFFER_BYTES = 4 * 1024 * 1024
 """
 Each UDP socket asks for so large a buffer.  Linux gives 208 KiB on its own, which holds

@@ -41,10 +41,12 @@ class Flaw:
     Says one thing that is wrong with a certificate.
 
     @ivar words: one line.
+    @ivar isOfIssuer: whether it is about the certificate of an issuer, not about the server's own.
     """
 
     against: Against
     words: str
+    isOfIssuer: bool = False
 
 
 class LookingConnection(VerifyingConnection):
@@ -78,7 +80,7 @@ class LookingConnection(VerifyingConnection):
     def _judge(self, certificate: x509.Certificate, error: int, depth: int, *, ok: bool) -> None:
         objection = self._objection(certificate, error, depth, ok=ok)
         if objection is not None:
-            self._add(Flaw(self._against(certificate, error, ok=ok), objection.words))
+            self._add(Flaw(self._against(certificate, error, ok=ok), objection.words, isOfIssuer=depth > 0))
 
     def _add(self, flaw: Flaw) -> None:
         if flaw not in self.flaws and len(self.flaws) < MOST_FLAWS:

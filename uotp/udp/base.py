@@ -26,7 +26,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from uotp.boundaries import Address, DatagramReceiver
-from uotp.net import UDP_BUFFER_BYTES, bindable, enlargeUdpBuffers, hostOf
+from uotp.net import MOST_UDP_BUFFER_BYTES, UDP_BUFFER_BYTES, bindable, enlargeUdpBuffers, hostOf
 from uotp.telemetry import Drop, Drops, Logger, spelled
 from uotp.train import TakeTrains, Train
 from uotp.udp.crowd import MAX_INTAKE_BYTES, Intake
@@ -113,7 +113,7 @@ class PortContext:
         self.grouped = grouped
         self.reactor = reactor
         self.drops = drops
-        self._udpBuffer = udpBuffer
+        self._udpBuffer = min(udpBuffer, MOST_UDP_BUFFER_BYTES)
         self._said: set[Hashable] = set()
 
     def sayOnce(self, level: Any, words: str, **fields: object) -> None:
