@@ -52,7 +52,7 @@ class OutputTests(CommandTestCase):
         for run in (
             lambda: main(["man", "uotp"]),
             lambda: main(["completion", "bash"]),
-            lambda: main(["systemd", "client"]),
+            lambda: main(["systemd", "sysusers"]),
             lambda: main(["--help"]),
             lambda: main(["cert", "--help"]),
             lambda: main(["server", "--help"]),
