@@ -7,6 +7,7 @@ from __future__ import annotations
 import io
 import os
 from pathlib import Path
+from unittest import skipIf
 
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SynchronousTestCase
@@ -83,6 +84,23 @@ class LogFileTests(SynchronousTestCase):
         self.log.info("third")
         self.assertEqual([line.split()[-1] for line in moved.read_text().splitlines()], ["first", "second"])
         self.assertEqual([line.split()[-1] for line in self.path.read_text().splitlines()], ["third"])
+
+    @skipIf(os.name == "nt", "permissions are something else there")
+    def test_aNewFileMayBeReadByTheSame(self) -> None:
+        """
+        A program that goes into the background has another mask then.  What somebody has made in its place stays as
+        it was made.
+        """
+        logFile = self.opened()
+        self.path.chmod(0o644)
+        self.path.rename(self.path.with_suffix(".1"))
+        self.addCleanup(os.umask, os.umask(0o077))
+        logFile.reopen()
+        self.assertEqual(self.path.stat().st_mode & 0o777, 0o644)
+        self.path.unlink()
+        self.path.touch(0o600)
+        logFile.reopen()
+        self.assertEqual(self.path.stat().st_mode & 0o777, 0o600)
 
     def test_itIsNeverCutByItself(self) -> None:
         """

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import skipIf
 
 from twisted.internet.task import Clock
 from twisted.logger import (
@@ -249,6 +250,23 @@ class ProcessLogTests(SynchronousTestCase):
         self.atEnd()
         texts = [Path(each).read_text("utf-8") for each in (path + ".1", path)]
         self.assertEqual([text.split()[-1] for text in texts], ["before", "after"])
+
+    @skipIf(os.name == "nt", "permissions are something else there")
+    def test_aNewFileOfTwistdMayBeReadByTheSame(self) -> None:
+        """
+        The first is opened before twistd goes into the background, where it has another mask.
+        """
+        path = self.mktemp()
+        self.addCleanup(os.umask, os.umask(0o022))
+        file = TwistedLogFile.fromFullPath(path)
+        self.addCleanup(file.close)
+        log = self.processLog()
+        self.beginner.beginLoggingTo([textFileLogObserver(file)])
+        os.umask(0o077)
+        os.rename(path, path + ".1")
+        log.reopen()
+        self.atEnd()
+        self.assertEqual([os.stat(each).st_mode & 0o777 for each in (path + ".1", path)], [0o644, 0o644])
 
     def test_theFileOfTwistdStaysWhereItCannotBeOpenedAgain(self) -> None:
         """

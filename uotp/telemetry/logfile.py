@@ -67,11 +67,12 @@ class LogFile(DescriptorStream):
 
     def reopen(self) -> None:
         """
-        Go on in a file of the same name, where somebody has moved the old one away.
+        Go on in a file of the same name, where somebody has moved the old one away.  The same may read it.
 
         @raise OSError: when it cannot be written; then the old one stays in use.
         """
-        before, self._descriptor = self._descriptor, opened(self.path)
+        before = self._descriptor
+        self._descriptor = opened(self.path, modeOf(before))
         os.close(before)
         self._isBroken = False
 
@@ -82,27 +83,47 @@ class LogFile(DescriptorStream):
         os.close(self._descriptor)
 
 
-def opened(path: str) -> int:
+def opened(path: str, mode: int | None = None) -> int:
     """
     Open a file to write at its end.  A named pipe is opened for reading too, so that we do not
     wait here for somebody who reads it.
 
+    @param mode: the permissions that a new file gets whatever the mask is; it may have become another one, as when
+        twistd goes into the background.  L{None} for the usual ones.
     @return: the descriptor.
     @raise OSError: when it cannot be written.
     """
+    isPipe = isNew = False
     try:
         isPipe = stat.S_ISFIFO(os.stat(path).st_mode)
     except FileNotFoundError:
-        isPipe = False
+        isNew = True
     flags = os.O_RDWR if isPipe else os.O_WRONLY | os.O_APPEND | os.O_CREAT
-    return os.open(path, flags | getattr(os, "O_BINARY", 0), NEW_FILE_MODE)
+    descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0), NEW_FILE_MODE if mode is None else mode)
+    if isNew and mode is not None and os.name == "posix":
+        with suppress(OSError):  # a file system without permissions
+            os.fchmod(descriptor, mode)
+    return descriptor
 
 
-def requireWritable(path: str) -> None:
+def modeOf(file: str | int) -> int | None:
     """
+    @param file: a log file that is there, or its descriptor.
+    @return: who may read and write it; L{None} where that cannot be told.
+    """
+    try:
+        found = os.stat(file).st_mode
+    except OSError:
+        return None
+    return found & NEW_FILE_MODE if stat.S_ISREG(found) else None
+
+
+def requireWritable(path: str, mode: int | None) -> None:
+    """
+    @param mode: see L{opened}.
     @raise OSError: when a file cannot be opened to write at its end; where there is none, it is made.
     """
-    os.close(opened(path))
+    os.close(opened(path, mode))
 
 
 def unbuffered(stream: Any) -> Any:

@@ -22,7 +22,7 @@ from zope.interface import implementer
 from uotp.telemetry.foreign import ForeignLines
 from uotp.telemetry.frozen import frozen
 from uotp.telemetry.log import Logger
-from uotp.telemetry.logfile import LogFile, requireWritable
+from uotp.telemetry.logfile import LogFile, modeOf, requireWritable
 from uotp.telemetry.logformat import LogFormat, fileOf, inFormat, lineObserver
 from uotp.telemetry.outlet import Outlet, StartThread, startDaemon
 
@@ -79,7 +79,7 @@ class ProcessLog:
             outlet = self._addOutlet(inFormat(observer, self._form), observer)
             file = fileOf(observer)
             if isinstance(file, BaseLogFile):  # that of twistd --logfile
-                self._files.append((outlet, partial(self._reopenOthers, file)))
+                self._files.append((outlet, partial(self._reopenOthers, file, modeOf(file.path))))
         self._enter()
 
     def removeObserver(self, observer: ILogObserver) -> None:
@@ -175,12 +175,14 @@ class ProcessLog:
         except OSError as error:  # the user that we have become may not open it
             self._log.error("the log file could not be opened again: {reason}", reason=error.strerror)
 
-    def _reopenOthers(self, logFile: BaseLogFile) -> None:
+    def _reopenOthers(self, logFile: BaseLogFile, mode: int | None) -> None:
         """
         Have a file of Twisted's opened again, which gives up the old one before it has the new one.
+
+        @param mode: the permissions of the first.
         """
         try:
-            requireWritable(logFile.path)
+            requireWritable(logFile.path, mode)
             logFile.reopen()
         except OSError as error:
             self._log.error("the log file could not be opened again: {reason}", reason=error.strerror)
