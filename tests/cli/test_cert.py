@@ -267,7 +267,7 @@ class AddTests(CertTestCase):
             (("renew", "server", "--bundle", "a.test"), "--bundle is for clients"),
             (("revoke",), "one of NAME, --fingerprint and --serial is needed"),
             (("revoke", "client", "--serial", "12"), "one of NAME, --fingerprint and --serial is needed"),
-            (("list", "client"), "no argument is needed"),
+            (("list", "client"), "uotp cert list: list takes no argument: client"),
         ]
         for words, reason in cases:
             self.assertIn(reason, self.refused(*words, status=2))
@@ -395,7 +395,11 @@ class RenewAndRevokeTests(CertTestCase):
         self.assertIn("Copy client.pem and client.key over what", self.run_("renew", "client", "--new-key"))
         self.assertIn("uotp-client client.uotp", self.run_("renew", "client", "--bundle", "vpn.test"))
         self.assertIn("client.uotp is there already: --force", self.refused("renew", "client", "--bundle", "vpn.test"))
-        self.assertIn("the server refuses it", self.run_("renew", "client", "--revoke-old"))
+        said = self.run_("renew", "client", "--new-key", "--revoke-old")
+        self.assertIn("the server refuses it", said)
+        self.assertIn("client.uotp still has the revoked certificate, so nobody gets in with it", said)
+        (self.pki / "client.uotp").unlink()
+        self.assertNotIn("client.uotp still has", self.run_("renew", "client", "--revoke-old"))
 
     def test_revokingNamesTheList(self) -> None:
         said = self.run_("revoke", "client")

@@ -236,7 +236,9 @@ class RenewTests(IssuerTestCase):
         self.assertInUse(self.issuer().renew("client", NEW_KEY))
 
     def test_whoHasNoCertificateIsNotRenewed(self) -> None:
-        self.assertRefused("no certificate of bob is known here: there is client", lambda: self.issuer().renew("bob"))
+        self.assertRefused(
+            "no certificate of bob is known here; known names: client (see", lambda: self.issuer().renew("bob")
+        )
         self.assertRefused("no certificate of ../ca is known", lambda: self.issuer().renew("../ca"))
 
     def test_theOneFileIsMadeAnewOnDemand(self) -> None:

@@ -124,7 +124,7 @@ class Register:
         @return: that no certificate was issued to a name, and to whom some were.
         """
         names = sorted({each.name for each in self.known if each.name != THE_SERVER})
-        there = f": there is {', '.join(names)}" if 0 < len(names) <= MOST_NAMES else ""
+        there = f"; known names: {', '.join(names)}" if 0 < len(names) <= MOST_NAMES else ""
         return ConfigurationError(f"no certificate of {name} is known here{there} (see `uotp cert list`)")
 
     def withFingerprint(self, digits: str) -> tuple[KnownCertificate, ...]:

@@ -130,7 +130,8 @@ Made in {pki.directory}, valid for ten years:
   ca.pem      {nameOfKey:<11}  the certification authority (CA) of these alone
   server.pem  server.key   for {", ".join(pki.hosts)}
   client.pem  client.key   for the first client
-  crl.pem     issued/      whom the CA has revoked (nobody yet), what it has issued
+  crl.pem                  whom the CA has revoked: nobody yet
+  issued/                  what the CA has issued
 
 On the server ({" ".join(TARGET)} is where the datagrams go, here a WireGuard
 on the same machine: put your own target there):

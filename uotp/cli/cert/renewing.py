@@ -4,6 +4,7 @@ C{uotp cert renew}: a new certificate in place of the one that a client or the s
 
 from __future__ import annotations
 
+import os
 from typing import ClassVar
 
 from twisted.python import usage
@@ -107,6 +108,10 @@ def _serverWords(options: RenewOptions, granted: Granted) -> str:
 def _clientWords(options: RenewOptions, granted: Granted) -> str:
     name = granted.name
     revoked = _REVOKED if granted.revoked else ""
+    hasDead = granted.revoked and os.path.exists(options.files.bundleOf(name))
+    dead = (
+        f"{name}.uotp still has the revoked certificate, so nobody gets in with it: make it anew.\n" if hasDead else ""
+    )
     line = lineOfClient(granted) if options["new-key"] else ""
     if granted.bundle is not None:
         warnOfName(options, options["bundle"])
@@ -116,7 +121,7 @@ def _clientWords(options: RenewOptions, granted: Granted) -> str:
     return (
         f"Made in {options['pki']}, valid until {granted.certificate.not_valid_after_utc:%Y-%m-%d}: {files}\n\n"
         f"Copy {files} over what the client has: it takes it up by itself.  Where it runs {name}.uotp,\n"
-        f"make that anew: {commandIn(options, f'bundle {name} HOST --force')}\n{line}{revoked}"
+        f"make that anew: {commandIn(options, f'bundle {name} HOST --force')}\n{line}{revoked}{dead}"
     )
 
 

@@ -108,8 +108,9 @@ class PkiOptions(GnuOptions):
         least, most = self.arguments
         if not least <= len(words) <= most:
             told = f": {', '.join(words[:5])}" if words else ""
-            needed = f"{self.positionals} is needed" if self.positionals else "no argument is needed"
-            reason = f"{needed}, and there are {len(words)} arguments{told}"
+            reason = f"{self.positionals} is needed, and there are {len(words)} arguments{told}"
+            if most == 0:
+                reason = f"{self.commandName.rpartition(' ')[2]} takes no argument{told}"
             raise usage.UsageError(reason)
         self["words"] = words
 
