@@ -1436,6 +1436,27 @@ class EndServiceTests(ServiceTestCase):
             end.tellTrouble(reason)
             self.assertEqual(service.announcement.trouble, words)
 
+    def test_theEndKnowsThatTheConfigurationFileIsBad(self) -> None:
+        """
+        Until it is not any more.
+        """
+        end = RecordingService()
+        service = self.running(end)
+        changed: list[str] | None = None
+
+        def changedKeys() -> list[str]:
+            if changed is None:
+                reason = "line 3: no such key"
+                raise ConfigurationError(reason)
+            return changed
+
+        service.changedKeys = changedKeys
+        self.raiseSignal(signal.SIGHUP)
+        self.assertEqual((end.configurationTrouble, end.reloads), ("line 3: no such key", 0))
+        changed = []
+        self.raiseSignal(signal.SIGHUP)
+        self.assertEqual((end.configurationTrouble, end.reloads), ("", 1))
+
     def test_aReloadThatTakesTimeIsSaidWhenItIsDone(self) -> None:
         """
         Workers prepare new files before all of them use these.

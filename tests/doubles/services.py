@@ -27,7 +27,7 @@ class RecordingService(Service):
     @ivar reloading: what a reload waits for; L{None} when it is done at once.
     @ivar ready: fires when it can do its work.
     @ivar ending: what stopping waits for.
-    @ivar reloadProgram: set by the program that it is in, as the next.
+    @ivar reloadProgram: set by the program that it is in, as the next two.
     """
 
     exitStatus = 0
@@ -59,6 +59,7 @@ class RecordingService(Service):
         self.ending: Deferred[None] = succeed(None)
         self.reloadProgram: Callable[[], Deferred[None]] | None = None
         self.tellTrouble: Callable[[str], None] | None = None
+        self.configurationTrouble = ""
         self._called = called
         self._bound = bound
         self.reloadError = reloadError

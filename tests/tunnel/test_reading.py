@@ -105,6 +105,8 @@ class ReadingTests(SynchronousTestCase):
         self.service.reload()
         self.read()
         self.assertEqual(self.service.filesTrouble, "")
+        self.service.configurationTrouble = "line 3: no such key"
+        self.assertEqual(self.service.filesTrouble, "line 3: no such key")
 
     def test_whatIsInUseIsAdoptedOnlyWhenThatIsWanted(self) -> None:
         self.credentials.isInUse = True

@@ -43,13 +43,14 @@ class Reloadable(Protocol):
 
     @ivar preparing: what it does until it is ready.
     @ivar unready: what is not so until then.
-    @ivar reloadProgram: see L{uotp.tunnel.TunnelService}, as for the next.
+    @ivar reloadProgram: see L{uotp.tunnel.TunnelService}, as for the next two.
     """
 
     preparing: str
     unready: str
     reloadProgram: Callable[[], Deferred[None]] | None
     tellTrouble: Callable[[str], None] | None
+    configurationTrouble: str
 
     def reload(self) -> Deferred[None] | None:
         """
@@ -206,8 +207,15 @@ class EndService(MultiService):
         return self._readings.ask(onlyNew=False).addCallback(lambda _: None)
 
     def _readAgain(self, _: bool) -> Deferred[bool]:  # noqa: FBT001 - as L{Readings} tells it
-        changed = self._aside.run(lambda _: self.changedKeys(), "reading the configuration file")
+        reading = self._aside.run(lambda _: self.changedKeys(), "reading the configuration file")
+        changed = reading.addBoth(self._noteConfiguration)
         return changed.addCallback(self._reloadEnd).addCallbacks(self._reloaded, self._notReloaded)
+
+    def _noteConfiguration(self, outcome: Any) -> Any:
+        isFailure = isinstance(outcome, Failure)
+        if not (isFailure and outcome.check(NotDoneError)):
+            self._end.configurationTrouble = str(outcome.value) if isFailure else ""
+        return outcome
 
     def _reloadEnd(self, changed: Sequence[str]) -> Deferred[Sequence[str]]:
         """

@@ -136,13 +136,18 @@ class ReportedService(Protocol):
     lateness: Lateness
     drops: Drops
     reloads: dict[str, int]
-    filesTrouble: str
     liveTunnels: Any
 
     @property
     def credentials(self) -> Any:
         """
         L{uotp.boundaries.Credentials}, or L{None} without TLS.
+        """
+
+    @property
+    def filesTrouble(self) -> str:
+        """
+        Why the files on disk cannot be used, in words; empty when they can.
         """
 
     @property

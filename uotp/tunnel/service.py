@@ -90,8 +90,8 @@ class TunnelService(Service):
     @ivar processes: how many do the work.
     @ivar given: sockets that a service manager has handed in.
     @ivar reloads: how often files were read again, by what became of it.
-    @ivar filesTrouble: why the files on disk cannot be used, so that the old ones stay in use; empty when they can,
-        as far as they were read.
+    @ivar configurationTrouble: why the configuration file could not be used when files were read again; empty when it
+        could.
     @ivar startedAt: when it was started, in monotonic seconds.
     @ivar lateness: knows how late calls were.
     """
@@ -129,7 +129,8 @@ class TunnelService(Service):
         self.periodicCalls = PeriodicCalls(reactor, self.lateness.note)
         self.turns = Turns(reactor, Memory(settings.memory))
         self.reloads = dict.fromkeys((RELOADED, NOT_RELOADED), 0)
-        self.filesTrouble = ""
+        self._credentialsTrouble = ""
+        self.configurationTrouble = ""
         self._credentials = credentials
         self.startedAt: float = reactor.seconds()
         self._reporter: Any = None
@@ -266,7 +267,8 @@ class TunnelService(Service):
         self.periodicCalls.every(MINUTE, self.liveTunnels.tellPaths)
         if self._credentials is not None and self.speaks:
             self.periodicCalls.every(DATES_CHECK_SECONDS, self._credentials.warnOfDates)
-            watch = FileWatch(self._credentials, self.takeUp, self._takeUpTried, lambda: self.filesTrouble, self.aside)
+            known = lambda: self._credentialsTrouble  # noqa: E731 - it is used once
+            watch = FileWatch(self._credentials, self.takeUp, self._takeUpTried, known, self.aside)
             self.periodicCalls.every(FILES_LOOK_SECONDS, watch.look)
         for each in self._companions:
             each.startService()
@@ -289,6 +291,14 @@ class TunnelService(Service):
         Knows who it is, and whom it trusts; L{None} for plain TCP.
         """
         return self._credentials
+
+    @property
+    def filesTrouble(self) -> str:
+        """
+        Why the files on disk cannot be used, in words, so that the old ones stay in use; empty when they can, as far as
+        they were read.
+        """
+        return self._credentialsTrouble or self.configurationTrouble
 
     @property
     def trouble(self) -> str:
@@ -381,7 +391,7 @@ class TunnelService(Service):
         return isNew
 
     def _takeUpTried(self, trouble: str, isCounted: bool) -> None:  # noqa: FBT001 - as L{FileWatch} tells it
-        self.filesTrouble = trouble
+        self._credentialsTrouble = trouble
         self.reloads[NOT_RELOADED if trouble else RELOADED] += isCounted
         if self.tellTrouble is not None:
             self.tellTrouble(trouble)
@@ -397,7 +407,7 @@ class TunnelService(Service):
         def count(outcome: Any) -> Any:
             isFailure = isinstance(outcome, Failure)
             if not (isFailure and outcome.check(NotDoneError)):
-                self.filesTrouble = str(outcome.value) if isFailure else ""
+                self._credentialsTrouble = str(outcome.value) if isFailure else ""
                 self.reloads[NOT_RELOADED if isFailure else RELOADED] += 1
             return outcome
 
