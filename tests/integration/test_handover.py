@@ -50,7 +50,8 @@ class ReplacementTests(LoadTestCase):
 
         @param isEnough: whether enough of those that a relay has seen have gone.
         """
-        relay, pair, flow = self.relayed(TUNNELS, self.newPki(), client=options)
+        pki = self.newPki()
+        relay, pair, flow = self.relayed(TUNNELS, pki, server=["--crl", pki.revocationList], client=options)
         loads = [self.forth(flow), self.back(flow)]
         for load in loads:
             load.start()
