@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.backends.openssl import backend  # noqa: F401 - signatures need it, also in a chroot
 
 from uotp.process import Pausing, noPause
 
