@@ -228,8 +228,8 @@ class DoctorTests(RigTestCase):
             without = ["setpriv", "--inh-caps=-net_admin", "--bounding-set=-net_admin"]
         port = freePort(socket.SOCK_STREAM)
         done = runToEnd([*without, *ourCommand("doctor", "--udp-buffer", "1G", LOOPBACK, str(port))])
-        self.assertNamed((done.returncode, done.stdout), 11, "UDP buffers", "of 1073741824 bytes")
-        self.assertIn("sysctl -w net.core.rmem_max=1073741824", done.stdout)
+        self.assertNamed((done.returncode, done.stdout), 11, "UDP buffers", "of 1073741823 bytes")
+        self.assertIn("sysctl -w net.core.rmem_max=1073741823", done.stdout)
 
     def test_vpnWouldCarryItsCarrier(self) -> None:
         """
