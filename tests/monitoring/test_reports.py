@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import fail
+
 from tests.doubles.udp import Receiver
 from tests.test_services import CLIENT_PORT, PING, SOURCE, TARGET, _ServicesTestCase
 from uotp import __version__
@@ -136,11 +138,7 @@ class ReportTests(_ServicesTestCase):
         self.start()
         self.assertIsNone(self.successResultOf(self.ofServer.reload()))
 
-        def refuse() -> None:
-            reason = "a bad file"
-            raise ConfigurationError(reason)
-
-        self.theServer.reload = refuse  # type: ignore[method-assign, assignment]
+        self.theServer.reload = lambda: fail(ConfigurationError("a bad file"))  # type: ignore[method-assign]
         self.failureResultOf(self.ofServer.reload(), ConfigurationError)
 
     def test_clientSaysWhyItCannotWork(self) -> None:

@@ -17,7 +17,7 @@ from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase, causeIn
 from uotp.errors import ConfigurationError, Refusal
 from uotp.tls import listchecks, revocation
 from uotp.tls.credentials import ServerCredentials, ServerTls
-from uotp.tls.judging import JudgedChain
+from uotp.tls.judging import JudgedChain, isRoot
 from uotp.tls.names import nameDigest
 from uotp.tls.pem import readAuthorities
 from uotp.tls.pins import publicKeyPin
@@ -227,6 +227,17 @@ class WhichListTests(ListTestCase):
         self.assertIsNone(self.refusalOf(server, REPLACED))
         self.assertEqual(self.refusalOf(server, REVOKED), WORDS)
         self.assertIs(server.revokes(REPLACED.known(TRUSTED.certificate)), False)
+
+    def test_whetherItIsARootIsFoundOutOnce(self) -> None:
+        """
+        And not by whoever shakes hands.
+        """
+        root = Authority("Once")
+        server = self.server_(authorities=(root,))
+        before = isRoot.cache_info().misses
+        for _ in range(3):
+            self.assertIsNone(self.refusalOf(server, root.issue(usages=CLIENT)))
+        self.assertEqual(isRoot.cache_info().misses - before, 1)
 
     def test_whoeverHasSignedItselfIsNotTakenForARoot(self) -> None:
         """

@@ -8,15 +8,13 @@ that live are listed, and a session that ends meanwhile is still read from that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from heapq import nlargest
 from typing import Any, Generic, TypeVar
 
 from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure
 
-from uotp.errors import ConfigurationError
 from uotp.monitoring.cached import CachedReports
 from uotp.monitoring.report import MOST_REPORTED, Report, SessionReport
 from uotp.monitoring.seen import ReportedService, SeenCounts, backOf, outOf
@@ -128,7 +126,7 @@ class ProcessReporter(CachedReports, Generic[Reported]):
         """
         See L{uotp.monitoring.Reporter}.
         """
-        return reloaded(self._service.reload)
+        return self._service.reload()
 
     def disconnect(self, session: str) -> Deferred[int]:
         """
@@ -233,22 +231,3 @@ def notLess(report: Report, before: Report) -> Report:
     """
     grown = {name: max(getattr(report, name), getattr(before, name)) for name in GROWING}
     return replace(report, out=report.out.atLeast(before.out), back=report.back.atLeast(before.back), **grown)
-
-
-def reloaded(reload: Callable[[], Any]) -> Deferred[None]:
-    """
-    Read files again.
-
-    @param reload: does it, at once or later.
-    @return: fires when that is done; fails with L{ConfigurationError} when the old ones stay.
-    """
-    done: Deferred[None] = Deferred()
-    try:
-        result = reload()
-    except ConfigurationError:
-        done.errback(Failure())
-        return done
-    if isinstance(result, Deferred):
-        return result
-    done.callback(None)
-    return done

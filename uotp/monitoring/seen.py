@@ -156,9 +156,9 @@ class ReportedService(Protocol):
         Why it cannot do its work, in words; empty when it can.
         """
 
-    def reload(self) -> object:
+    def reload(self) -> Deferred[None]:
         """
-        Read its files again, at once or later.
+        See L{uotp.monitoring.Reporter}.
         """
 
     def disconnect(self, session: str) -> Deferred[int]:

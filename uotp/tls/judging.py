@@ -4,6 +4,8 @@ Looks the certificates of one peer's chain up in the revocation lists, as OpenSS
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
@@ -11,6 +13,9 @@ from uotp.tls.names import KnownChain, nameDigest
 from uotp.tls.pins import readablePin
 from uotp.tls.reasons import isOfDates
 from uotp.tls.revocation import Revocations
+
+MOST_ROOTS = 256
+"""Of so many certificates that stand above all others it is remembered whether they are roots; few files have more."""
 
 UNREADABLE = b""
 """What stands for a name that cannot be read.  No list has it."""
@@ -77,9 +82,11 @@ class JudgedChain:
         return tuple(reversed(self._found)) if self._next == -1 else ()
 
 
+@lru_cache(maxsize=MOST_ROOTS)
 def isRoot(certificate: x509.Certificate) -> bool:
     """
-    @return: whether a certificate is signed by its own key.
+    @return: whether a certificate is signed by its own key.  That is verified once for each, and not in each
+        handshake.
     """
     try:
         certificate.verify_directly_issued_by(certificate)
