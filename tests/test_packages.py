@@ -105,7 +105,16 @@ OUTERMOST = {
 """Where the global reactor may be imported; everybody else is handed one."""
 
 OUTSIDERS = {
-    "services": {"ClientTls", "Duplicate", "Order", "OrderMode", "ServerTls", "WireChoice", "useMonotonicClock"},
+    "services": {
+        "ClientTls",
+        "Duplicate",
+        "Order",
+        "OrderMode",
+        "ServerPlace",
+        "ServerTls",
+        "WireChoice",
+        "useMonotonicClock",
+    },
 }
 """Names of a face that somebody outside the program needs: who embeds it, or who measures it."""
 

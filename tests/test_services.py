@@ -51,6 +51,7 @@ from uotp.client.workers import ClientParent
 from uotp.duplicate import Duplicate
 from uotp.errors import ConfigurationError, LookupFailed, StartError
 from uotp.monitoring import ControlPlace
+from uotp.net import ServerPlace
 from uotp.net.resolver import InBackground, Resolved, SharedResolver
 from uotp.net.routes import Routes
 from uotp.net.sockopts import UDP_BUFFER_BYTES, TunnelSocketOptions
@@ -255,7 +256,25 @@ class ValuesTests(_ServicesTestCase):
                 for name, one in signature(make).parameters.items()
                 if name not in {"tls", "control", "files", "reactor"}
             }
-            self.assertEqual(arguments, {one.name: one.default for one in fields(kind)})
+            of = {"servers": "server"}
+            self.assertEqual(arguments, {of.get(one.name, one.name): one.default for one in fields(kind)})
+
+    def test_serversAreNamedInAnyWay(self) -> None:
+        """
+        By a pair, as ever, by a place with the path of a WebSocket, or by several of both.
+        """
+        pair, place = ("a.test", 1), ServerPlace("b.test", 2, "/x")
+        cases: list[tuple[Any, tuple[ServerPlace, ...]]] = [
+            (pair, (ServerPlace("a.test", 1),)),
+            (place, (place,)),
+            ([pair, place], (ServerPlace("a.test", 1), place)),
+        ]
+        for named, places in cases:
+            service = clientService(named, tls=None, reactor=self.reactor)
+            self.assertEqual(service.settings.servers, places)
+        several: list[Any] = [[], [pair, pair], [ServerPlace("b.test", 2, "x")], [pair] * 17]
+        for refused in several:
+            self.assertRaises(ConfigurationError, clientService, refused, tls=None, reactor=self.reactor)
 
     def test_argumentsReachTheSettings(self) -> None:
         self.patch(settings, "checkCongestion", lambda _: None)
@@ -283,7 +302,7 @@ class ValuesTests(_ServicesTestCase):
             "maxBytes": 90000,
         }
         client = self.client(start=False, **forClient)
-        self.assertEqual(client.settings, ClientSettings(server=SERVER, **forClient))
+        self.assertEqual(client.settings, ClientSettings(servers=(ServerPlace(*SERVER),), **forClient))
         forServer: dict[str, Any] = {
             **common,
             "linger": 2.0,

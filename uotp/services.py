@@ -24,7 +24,7 @@ from twisted.internet.defer import Deferred
 
 from uotp.client import ClientFront, ClientService, ClientSettings
 from uotp.duplicate import Duplicate
-from uotp.net import Listen, pairsOf, steeringTrouble
+from uotp.net import Listen, ServerPlace, pairsOf, steeringTrouble
 from uotp.order import Order, OrderMode
 from uotp.process import usableProcessors, useMonotonicClock
 from uotp.server import ServerFront, ServerService, ServerSettings, serverCredentials
@@ -40,6 +40,7 @@ __all__ = [
     "Duplicate",
     "Order",
     "OrderMode",
+    "ServerPlace",
     "ServerTls",
     "WireChoice",
     "clientService",
@@ -47,9 +48,13 @@ __all__ = [
     "useMonotonicClock",
 ]
 
-CLIENT = ClientSettings(server=("localhost", 8443))
+CLIENT = ClientSettings(servers=(ServerPlace("localhost", 8443),))
 SERVER = ServerSettings(target=("localhost", 51820))
 """The defaults of both functions.  The two positional arguments in them mean nothing."""
+
+
+Servers = tuple[str, int] | ServerPlace | Sequence[tuple[str, int] | ServerPlace]
+"""One server, by host and port or with the path of a WebSocket, or several, the one to use first."""
 
 
 WORKER_MODULE = "uotp.cli.worker"
@@ -57,7 +62,7 @@ WORKER_MODULE = "uotp.cli.worker"
 
 
 def clientService(
-    server: tuple[str, int],
+    server: Servers,
     *,
     tls: ClientTls | None,
     listen: Listen = CLIENT.listen,
@@ -90,6 +95,7 @@ def clientService(
     Make a client, which listens on UDP and opens a session for each source that sends.
     Its arguments are the fields of L{ClientSettings}, which says what each means, and these:
 
+    @param server: where the server is, or several of them.
     @param tls: how to verify the server and how to show who we are; L{None} means
         plain TCP without any protection, and has to be said.
     @param control: the path of a UNIX socket at which C{uotp status} and the like ask; L{None} for none.
@@ -105,7 +111,7 @@ def clientService(
     @raise StartError: when workers cannot be started, since there is no such program.
     """
     settings = ClientSettings(
-        server=server,
+        servers=placesOfServers(server),
         listen=listen,
         allow=allow,
         poolSize=poolSize,
@@ -226,6 +232,18 @@ def serverService(
     beControlled(service, control, "server", ours)
     beShown(service)
     return service
+
+
+def placesOfServers(server: Servers) -> tuple[ServerPlace, ...]:
+    """
+    @return: where they are.
+    """
+    if isinstance(server, ServerPlace):
+        return (server,)
+    if server and isinstance(server[0], str):
+        host, port = server
+        return (ServerPlace(host, port),)  # type: ignore[arg-type]  # a pair that begins with a text is a host and a port
+    return tuple(each if isinstance(each, ServerPlace) else ServerPlace(*each) for each in server)  # type: ignore[misc]
 
 
 def processesFor(workers: int | None) -> tuple[int, str | None]:

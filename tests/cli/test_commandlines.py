@@ -41,7 +41,7 @@ from uotp.cli.endservice import START_EXIT_STATUS, EndService
 from uotp.duplicate import Duplicate
 from uotp.errors import ConfigurationError, StartError
 from uotp.monitoring import ControlPlace
-from uotp.net import GivenSockets, sockopts
+from uotp.net import GivenSockets, ServerPlace, sockopts
 from uotp.net.sockopts import UDP_BUFFER_BYTES, UNSENT_LIMIT_BYTES
 from uotp.order import Order, OrderMode
 from uotp.process import Aside, ServiceNotifier
@@ -213,6 +213,7 @@ CLIENT_DEFAULTS = {
     "tls-servername": None,
     "pin": (),
     "allow": (),
+    "servers": (ServerPlace("example.com", 8443),),
     "dst_address": "example.com",
     "dst_port": 8443,
 }
@@ -794,7 +795,7 @@ class MakeServiceTests(ServiceTestCase):
             *["--token-file", "/T"],
             *self.BUFFERS,
         )
-        self.assertEqual(destination, ("example.com", 8443))
+        self.assertEqual(destination, (ServerPlace("example.com", 8443),))
         files = {"cert": "/c", "key": "/k", "cafile": "/C", "tokenFile": "/T"}
         absolute = {name: os.path.abspath(file) for name, file in files.items()}
         self.assertEqual(
@@ -1000,7 +1001,7 @@ class SpellingTests(ServiceTestCase):
                 field.name for kind in (module.Options.settingsClass, module.Options.tlsClass) for field in fields(kind)
             }
             named = {setting.partition("=")[0] for setting in spellings}
-            self.assertEqual(known - named, {"server" if module is client else "target"})
+            self.assertEqual(known - named, {module.Options.destinationSetting})
 
     def test_errorsOfWhatTheSystemDoesNotLetUsDo(self) -> None:
         self.patch(Spelling, "spellings", self.CLIENT)

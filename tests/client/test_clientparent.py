@@ -25,7 +25,7 @@ from uotp.client.workers import clientparent
 from uotp.client.workers.clientparent import ClientParent
 from uotp.client.workers.messages import FollowPath, LearnGoodHosts, TellGoodHosts, TellPortLost, TellServerFound
 from uotp.errors import ConfigurationError, PeerError, StartError
-from uotp.net import SocketGroup
+from uotp.net import ServerPlace, SocketGroup
 from uotp.telemetry.drops import Drop
 from uotp.workers.controls import StopWorker
 from uotp.workers.groups import ListenNoMore, ListenOn
@@ -157,7 +157,7 @@ class ClientParentTests(SynchronousTestCase):
         """
         @return: a parent, started, whose workers have begun.
         """
-        settings = ClientSettings(server=SERVER, **{"listen": LISTEN, **choices})
+        settings = ClientSettings(servers=(ServerPlace(*SERVER),), **{"listen": LISTEN, **choices})
         given: Any = credentials
         parent = ClientParent(settings, None, given, self.reactor, WORKERS, self.launcher.launch)
         parent.startService()
@@ -406,7 +406,7 @@ class ClientParentTests(SynchronousTestCase):
         self.assertEqual(self.sockets(1), [(2, (200,))])
 
     def test_stoppedBeforeItRunsStartsNone(self) -> None:
-        settings = ClientSettings(server=SERVER, listen=LISTEN)
+        settings = ClientSettings(servers=(ServerPlace(*SERVER),), listen=LISTEN)
         parent = ClientParent(settings, None, None, self.reactor, WORKERS, self.launcher.launch)
         parent.startService()
         self.successResultOf(parent.stopService())

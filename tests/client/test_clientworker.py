@@ -29,6 +29,7 @@ from uotp.client.workers import clientworker
 from uotp.client.workers.clientworker import ClientWorker
 from uotp.client.workers.messages import FollowPath, LearnGoodHosts, TellGoodHosts, TellPortLost, TellServerFound
 from uotp.errors import PeerError
+from uotp.net import ServerPlace
 from uotp.net.resolver import InBackground, Resolved
 from uotp.tls.credentials import ClientCredentials, ClientTls
 from uotp.train import Train
@@ -95,7 +96,7 @@ class ClientWorkerTests(TlsTestCase):
         """
         @return: one of two, that has begun.
         """
-        settings = ClientSettings(server=SERVER, listen=CLIENT_PORT, **choices)
+        settings = ClientSettings(servers=(ServerPlace(*SERVER),), listen=CLIENT_PORT, **choices)
         credentials = None if tls is None else ClientCredentials(tls, keepsContents=True)
         worker = ClientWorker(settings, credentials, self.reactor, self.parent, number, 2)
         if start:
@@ -280,7 +281,7 @@ class ClientWorkerTests(TlsTestCase):
         Files are not read here: this process may not be allowed to.
         """
         tls = ClientTls("/nowhere/ca.pem")
-        settings = ClientSettings(server=SERVER, listen=CLIENT_PORT)
+        settings = ClientSettings(servers=(ServerPlace(*SERVER),), listen=CLIENT_PORT)
         contents = {"/nowhere/ca.pem": Path(self.cafile(TRUSTED)).read_bytes()}
         for given, files in ((tls, contents), (None, {})):
             message = BeginWork(2, 4, "info", {}, pickle.dumps((settings, given)), files, {})

@@ -10,7 +10,7 @@ from typing import Any
 from tests.doubles.contracts import SettingsTestCase
 from uotp.client.settings import ClientSettings
 from uotp.errors import ConfigurationError
-from uotp.net import sockopts
+from uotp.net import ServerPlace, sockopts
 from uotp.order import Order, OrderMode
 
 
@@ -20,7 +20,7 @@ class ClientSettingsTests(SettingsTestCase):
     """
 
     def settings(self, **chosen: Any) -> ClientSettings:
-        return ClientSettings(**{"server": ("good.test", 8443), **chosen})
+        return ClientSettings(**{"servers": (ServerPlace("good.test", 8443),), **chosen})
 
     def test_sizeOfThePool(self) -> None:
         self.assertUnusable("poolSize", 0, -1, 257)
@@ -61,7 +61,7 @@ class ClientSettingsTests(SettingsTestCase):
         It would otherwise be found out by the first datagram.
         """
         for host in ("two..dots.test", "x" * 64 + ".test", "", "no name", "127.1"):
-            error = self.assertRaises(ConfigurationError, self.settings, server=(host, 9))
+            error = self.assertRaises(ConfigurationError, self.settings, servers=(ServerPlace(host, 9),))
             self.assertRegex(str(error), f"^the server {host}: .* host name")
 
     def test_networksThatAreNone(self) -> None:

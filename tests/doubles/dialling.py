@@ -19,6 +19,7 @@ from uotp.client.dial.patience import Patience
 from uotp.client.dial.segmentsize import SegmentSizes
 from uotp.client.settings import ClientSettings
 from uotp.errors import LookupFailed
+from uotp.net import ServerPlace
 from uotp.net.resolver import Addresses, Resolved
 from uotp.process.turns import Turns
 from uotp.transport.dialled import DialledTcpStream, DialledTlsStream
@@ -237,7 +238,7 @@ class MemoryContext(ClientContext):
         self.chance = 1.0
         self.small: list[int] = []
         super().__init__(
-            settings=ClientSettings(server=("server.test", 8443)),
+            settings=ClientSettings(servers=(ServerPlace("server.test", 8443),)),
             clock=clock,
             dialer=MemoryDialer(),
             jitter=lambda: self.chance,

@@ -155,13 +155,12 @@ def findings(options: CommonOptions, end: str, found: Findings, files: Credentia
     """
     arguments = {**options.serviceArguments(), "files": files}
     known = {each.name for each in fields(options.settingsClass)}
-    destination = (options["dst_address"], options["dst_port"])
     try:
         settings = options.settingsClass(
-            **{options.destinationKey: destination},
+            **{options.destinationSetting: options.destination},
             **{name: value for name, value in arguments.items() if name in known},
         )
-        credentials = credentialsOf(end, destination[0], settings, arguments)
+        credentials = credentialsOf(end, settings, arguments)
         if isinstance(credentials, ServerCredentials) and (unused := credentials.unusedList()) is not None:
             found.warn(unused.words)
         if credentials is not None:
@@ -173,12 +172,11 @@ def findings(options: CommonOptions, end: str, found: Findings, files: Credentia
 
 
 def credentialsOf(
-    end: str, host: str, settings: Any, arguments: Mapping[str, Any]
+    end: str, settings: Any, arguments: Mapping[str, Any]
 ) -> ClientCredentials | ServerCredentials | None:
     """
     Read the certificates and keys that options name.
 
-    @param host: that a client dials.
     @param settings: of the end.
     @param arguments: of the end's function in L{uotp.services}.
     @return: what they lead to; L{None} where there are none.
@@ -190,7 +188,8 @@ def credentialsOf(
     if tls is None:
         return None
     credentials = ClientCredentials(tls, wire=settings.wire, files=files)
-    credentials.creatorFor(host)
+    for place in settings.servers:
+        credentials.creatorFor(place.host)
     return credentials
 
 
@@ -248,7 +247,9 @@ def check(words: Sequence[str]) -> int:
         sayLast(sys.stderr, "".join(f"{asked.commandName}: {printable(line)}\n" for line in said))
     if found.faults:
         return USAGE_EXIT_STATUS
-    where = f"{options['dst_address']} port {options['dst_port']}"
+    shown = options.destinationShown
+    isOne = shown[-1] == str(options["dst_port"])
+    where = " port ".join(shown) if isOne else " and ".join(shown)
     sys.stdout.write(f"{file}: fine, for {options.commandName}, which sends to {where}\n")
     sys.stdout.write("".join(f"  {word}\n" for word in options.differing()))
     return 0

@@ -5,6 +5,7 @@ The command line of the client.  What a client does with its options is not know
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import ClassVar
 
 from twisted.application.service import IService
@@ -22,7 +23,10 @@ from uotp.cli.parsers import (
     parseSecondsFrom,
 )
 from uotp.cli.rows import COMMON_ROWS, UNITS_HELP, listenRows
+from uotp.cli.servers import ServerWords, serverWords
+from uotp.cli.words import shown
 from uotp.client import MIN_MAX_AGE_SECONDS, MIN_MAX_BYTES, ClientSettings
+from uotp.net import ServerPlace
 from uotp.services import CLIENT, clientService
 from uotp.tls import ClientTls, parsePin
 from uotp.tunnel import MAX_POOL_SIZE
@@ -39,7 +43,8 @@ class Options(CommonOptions):
     commandName = "uotp-client"
     longdesc = (
         "Listens on UDP and carries each source's datagrams through a pool of TLS connections to the "
-        "uotp-server at dst_address, port dst_port." + UNITS_HELP
+        "uotp-server at dst_address, port dst_port.  Several servers are written as HOST:PORT HOST:PORT..., the one "
+        "to use first before the others; a server that speaks WebSocket is written as wss://HOST/PATH." + UNITS_HELP
     )
     settingsClass = ClientSettings
     tlsClass = ClientTls
@@ -47,6 +52,7 @@ class Options(CommonOptions):
     transport = "UDP"
     usualListen = CLIENT.listen
     destinationKey = "server"
+    destinationSetting = "servers"
     rows: ClassVar[tuple[Option | Flag, ...]] = (
         *COMMON_ROWS,
         *listenRows("address to listen on", "UDP port to listen on; 0 for any", CLIENT.listen),
@@ -171,6 +177,44 @@ class Options(CommonOptions):
         ),
     )
 
+    def _takeDestination(self, words: Sequence[str], instead: str) -> None:
+        self["servers"] = serverWords(words, self.positionals, instead)
+
+    def _parseDestination(self) -> None:
+        first, *others = self["servers"]
+        if others or first.path is not None:
+            self["servers"] = tuple(map(self._place, self["servers"]))
+            self["dst_address"], self["dst_port"] = self["servers"][0].address
+        else:
+            self["dst_address"], self["dst_port"] = first.host, first.port
+            super()._parseDestination()
+            self["servers"] = (ServerPlace(self["dst_address"], self["dst_port"]),)
+
+    def _place(self, words: ServerWords) -> ServerPlace:
+        try:
+            return words.parsed(isPlain=bool(self["no-tls"]))
+        except ValueError as error:
+            reason = f"server {shown(words.host)}: {error}"
+            raise usage.UsageError(reason) from error
+
+    @property
+    def destinationShown(self) -> list[str]:
+        """
+        See L{CommonOptions}.
+        """
+        first, *others = self["servers"]
+        if others or first.path is not None:
+            return [place.shown(isPlain=bool(self["no-tls"])) for place in self["servers"]]
+        return super().destinationShown
+
+    @property
+    def destination(self) -> tuple[ServerPlace, ...]:
+        """
+        See L{CommonOptions}.
+        """
+        servers: tuple[ServerPlace, ...] = self["servers"]
+        return servers
+
     def postOptions(self) -> None:
         """
         Turn words into values.
@@ -196,5 +240,5 @@ def makeService(options: Options) -> IService:
     @raise SystemExit: with one line and status 2 for files that cannot be used.
     """
     options.takeGivenSockets(os.environ)
-    server, choices = (options["dst_address"], options["dst_port"]), options.serviceArguments()
-    return commandService(options, lambda reactor: clientService(server, **choices, reactor=reactor))
+    servers, choices = options.destination, options.serviceArguments()
+    return commandService(options, lambda reactor: clientService(servers, **choices, reactor=reactor))

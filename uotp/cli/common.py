@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import fields
 from functools import partial
 from typing import Any, ClassVar
@@ -58,6 +58,7 @@ class CommonOptions(ConfigurableOptions):
     Holds the options that C{uotp-server} and C{uotp-client} have in common.
 
     @cvar tlsClass: the dataclass with the choices of TLS; with plain TCP there are none.
+    @cvar destinationSetting: the setting of where to send.
     @cvar usualListen: where the end listens unless it is told otherwise.
     @cvar transport: on what it listens.
     @ivar given: the sockets that a service manager has bound for this program.
@@ -67,6 +68,7 @@ class CommonOptions(ConfigurableOptions):
     positionals = "dst_address dst_port"
     stalePidFile: str | None = None
     given: GivenSockets = GivenSockets()
+    destinationSetting: ClassVar[str]
     transport: ClassVar[Transport]
     tlsClass: ClassVar[Any]
     usualListen: ClassVar[Listen]
@@ -78,20 +80,27 @@ class CommonOptions(ConfigurableOptions):
         @raise usage.UsageError: when they are not a host and a port.
         """
         try:
-            self["dst_address"], self["dst_port"] = destinationWords(
-                positionals, self.positionals, ", or one, a configuration file"
-            )
+            self._takeDestination(positionals, ", or one, a configuration file")
         except ValueError as error:
             names = {name for name in self.synonyms if len(name) > 1}
             bare = next((word for word in positionals if word.partition("=")[0] in names), None)
             reason = str(error) if bare is None else f"the word {bare} has no hyphens: write --{bare}"
             raise usage.UsageError(reason) from error
 
-    def postOptions(self) -> None:
+    def _takeDestination(self, words: Sequence[str], instead: str) -> None:
         """
-        Turn words into values.
+        Take the words of where to send.
 
-        @raise usage.UsageError: for a value or a combination that cannot be used.
+        @param instead: what may stand there in place of them, for errors.
+        @raise ValueError: when they are none.
+        """
+        self["dst_address"], self["dst_port"] = destinationWords(words, self.positionals, instead)
+
+    def _parseDestination(self) -> None:
+        """
+        Turn these words into values.
+
+        @raise usage.UsageError: for one that cannot be used.
         """
         for name, parse in (("dst_address", parseHost), ("dst_port", parsePort)):
             try:
@@ -99,6 +108,28 @@ class CommonOptions(ConfigurableOptions):
             except ValueError as error:
                 reason = f"{name} {shown(self[name])}: {error}"
                 raise usage.UsageError(reason) from error
+
+    @property
+    def destinationShown(self) -> list[str]:
+        """
+        Where to send, in words that can be typed, without what may be a secret.
+        """
+        return [self["dst_address"], str(self["dst_port"])]
+
+    @property
+    def destination(self) -> Any:
+        """
+        Where to send, as the end's settings have it.
+        """
+        return self["dst_address"], self["dst_port"]
+
+    def postOptions(self) -> None:
+        """
+        Turn words into values.
+
+        @raise usage.UsageError: for a value or a combination that cannot be used.
+        """
+        self._parseDestination()
         super().postOptions()
         if self["no-tls"]:
             known = {field.name for field in fields(self.tlsClass)}

@@ -54,6 +54,13 @@ class ConfigurableOptions(GnuOptions):
         self._typed: frozenset[str] = frozenset()
         self._directory = ""
 
+    @property
+    def destinationShown(self) -> list[str]:
+        """
+        Where to send, in words that can be typed, without what may be a secret.
+        """
+        raise NotImplementedError
+
     def completed(self, line: Line) -> Line:
         """
         @return: a command line with what stands in the file that it names.

@@ -14,7 +14,7 @@ import OpenSSL
 
 import twisted
 import uotp
-from uotp.cli.options import GnuOptions
+from uotp.cli.configurable import ConfigurableOptions
 from uotp.telemetry import Logger
 
 MOST_LETTERS = 2000
@@ -23,7 +23,7 @@ MOST_LETTERS = 2000
 _log = Logger()
 
 
-def introduce(options: GnuOptions, reactor: Any) -> None:
+def introduce(options: ConfigurableOptions, reactor: Any) -> None:
     """
     Say it.
 
@@ -47,14 +47,13 @@ def introduce(options: GnuOptions, reactor: Any) -> None:
     )
 
 
-def commandLine(options: GnuOptions) -> str:
+def commandLine(options: ConfigurableOptions) -> str:
     """
     @return: the options whose values differ from their defaults, and the arguments, as they can be typed.
         Files are named; nothing of what is in them is known here.
     """
-    configuration = getattr(options, "configuration", None)
-    file = [] if configuration is None else [shlex.quote(configuration.file)]
-    words = [*file, *options.differing(), shlex.quote(options["dst_address"]), str(options["dst_port"])]
+    file = [] if options.configuration is None else [shlex.quote(options.configuration.file)]
+    words = [*file, *options.differing(), *map(shlex.quote, options.destinationShown)]
     line = " ".join(words)
     shown = line if len(line) <= MOST_LETTERS else f"{line[:MOST_LETTERS]}..."
     return "".join(letter if letter.isprintable() else "?" for letter in shown)

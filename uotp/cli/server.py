@@ -34,6 +34,7 @@ class Options(CommonOptions):
     transport = "TCP"
     usualListen = SERVER.listen
     destinationKey = "target"
+    destinationSetting = "target"
     rows = (
         *COMMON_ROWS,
         *listenRows("address to accept tunnels on", "TCP port to accept tunnels on; 0 for any", SERVER.listen),
@@ -117,5 +118,5 @@ def makeService(options: Options) -> IService:
     @raise SystemExit: with one line and status 2 for files that cannot be used.
     """
     options.takeGivenSockets(os.environ)
-    target, choices = (options["dst_address"], options["dst_port"]), options.serviceArguments()
+    target, choices = options.destination, options.serviceArguments()
     return commandService(options, lambda reactor: serverService(target, **choices, reactor=reactor))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 
 from uotp.errors import ConfigurationError
-from uotp.net import LOCALHOST, Listen, requireListen, requireMarks
+from uotp.net import LOCALHOST, MAX_SERVERS, Listen, ServerPlace, parsePath, requireListen, requireMarks
 from uotp.order import AUTO_ORDER, Order
 from uotp.session import LIGHT_LINKS
 from uotp.telemetry import spelled
@@ -24,7 +24,7 @@ class ClientSettings(CommonSettings):
     """
     Holds what a client is told, besides L{CommonSettings}.
 
-    @ivar server: host name or address, and port.
+    @ivar servers: where the server is, or several of them, the one to use first.
     @ivar listen: numeric address and port of the UDP side, or several such pairs; port 0 for
         any, which is the same at all addresses.  C{localhost} stands for 127.0.0.1 and, where the
         system has IPv6, for ::1.
@@ -47,7 +47,7 @@ class ClientSettings(CommonSettings):
         for never.
     """
 
-    server: tuple[str, int]
+    servers: tuple[ServerPlace, ...]
     listen: Listen = (LOCALHOST, 8911)
     allow: tuple[IPv4Network | IPv6Network, ...] = ()
     poolSize: int = setting(16, Limits(f"from 1 to {MAX_POOL_SIZE}", lambda size: 1 <= size <= MAX_POOL_SIZE))
@@ -73,7 +73,7 @@ class ClientSettings(CommonSettings):
         @raise ConfigurationError: in one line that names the setting.
         """
         CommonSettings.__post_init__(self)
-        requireHost("the server", self.server[0])
+        self._requireServers()
         requireListen(self.listen)
         if not all(isinstance(network, (IPv4Network, IPv6Network)) for network in self.allow):
             reason = f"{spelled('allow')} takes networks of the module ipaddress"
@@ -84,6 +84,29 @@ class ClientSettings(CommonSettings):
             raise ConfigurationError(reason)
         if self.mark is not None:
             requireMarks()
+
+    def _requireServers(self) -> None:
+        if not 1 <= len(self.servers) <= MAX_SERVERS:
+            reason = f"a client takes 1 to {MAX_SERVERS} servers, and there are {len(self.servers)}"
+            raise ConfigurationError(reason)
+        for place in self.servers:
+            requireHost("the server", place.host)
+            if place.path is not None:
+                try:
+                    parsePath(place.path)
+                except ValueError as error:
+                    reason = f"the server {place.host}: {error}"
+                    raise ConfigurationError(reason) from error
+            if self.servers.count(place) > 1:
+                reason = f"the server {place.shown()} is named twice"
+                raise ConfigurationError(reason)
+
+    @property
+    def server(self) -> tuple[str, int]:
+        """
+        Host and port of the server to use first.
+        """
+        return self.servers[0].address
 
     @property
     def order(self) -> Order:

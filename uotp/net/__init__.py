@@ -9,6 +9,7 @@ from uotp.net.given import GivenSockets, Transport, takeGivenSockets
 from uotp.net.hosts import Host, ownerOf, parseDestination, shownHost
 from uotp.net.listening import LOCALHOST, MAX_PORT, Listen, ListenPlace, bindTogether, pairsOf, placesOf, requireListen
 from uotp.net.names import dnsName
+from uotp.net.places import MAX_SERVERS, ServerPlace, parsePath
 from uotp.net.resolver import (
     Addresses,
     NameLookup,
@@ -51,6 +52,7 @@ __all__ = [
     "MAX_BUFFER_BYTES",
     "MAX_PORT",
     "MAX_SEGMENT_BYTES",
+    "MAX_SERVERS",
     "MIN_BUFFER_BYTES",
     "MIN_SEGMENT_BYTES",
     "MOST_UDP_BUFFER_BYTES",
@@ -67,6 +69,7 @@ __all__ = [
     "Resolved",
     "Routes",
     "Semantics",
+    "ServerPlace",
     "SharedResolver",
     "SocketGroup",
     "Transport",
@@ -92,6 +95,7 @@ __all__ = [
     "ownerOf",
     "pairsOf",
     "parseDestination",
+    "parsePath",
     "placesOf",
     "requireListen",
     "requireMarks",

@@ -21,6 +21,7 @@ from uotp.cli.config import reading
 from uotp.cli.endservice import EndService
 from uotp.cli.introduction import commandLine
 from uotp.errors import ConfigurationError
+from uotp.net import ServerPlace
 from uotp.telemetry import Logger
 from uotp.tls import CopiedFiles
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials
@@ -119,6 +120,27 @@ class ValuesTests(ConfigurationTestCase):
         ):
             found = self.client(text)
             self.assertEqual((found["dst_address"], found["dst_port"]), destination)
+
+    def test_severalServersAreAnArray(self) -> None:
+        found = self.client('server = ["a.example:1", "[::1]:2", "wss://b.example/secret"]')
+        places = (ServerPlace("a.example", 1), ServerPlace("::1", 2), ServerPlace("b.example", 443, "/secret"))
+        self.assertEqual(found.destination, places)
+        shown = f"{self.file} a.example:1 '[::1]:2' wss://b.example:443/..."
+        self.assertEqual(commandLine(found), shown)
+        one = self.client('server = "wss://b.example/secret"')
+        self.assertEqual(one.destination, places[2:])
+        self.assertNotIn("secret", commandLine(one))
+        for text, reason in (
+            ("server = []", "server: 1 to 16 servers are needed, and there are 0"),
+            ('server = ["a.example"]', "server: a.example: HOST:PORT or wss://HOST/PATH is needed"),
+            ('server = ["a.example:1", 2]', 'server: text is needed, as "HOST:PORT"'),
+            ('server = ["https://a.example/secret"]', "server: https: HOST:PORT or wss://HOST/PATH is needed"),
+            ('server = ["a.example:1"]\nport = 2', "port: it belongs to one host"),
+            ('server = "wss://a.example/s?x"', "server: a path has neither ? nor #"),
+        ):
+            error = self.refusals(client, text)
+            self.assertIn(reason, error[0])
+            self.assertNotIn("secret", error[0])
 
     def test_theCommandLineWins(self) -> None:
         text = CLIENT + 'pool-size = 8\nallow = ["10.0.0.0/8", "::1"]\nexpire = 5\n'

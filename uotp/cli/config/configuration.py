@@ -26,7 +26,7 @@ class Configuration:
     @ivar file: its name, as it was given.
     @ivar options: long names and words, as a command line would have them; without a word for those that take none.
     @ivar destinationKey: the key of where to send.
-    @ivar destination: host and port to send to, if it says so.
+    @ivar destination: the words of where to send, if it says so.
     @ivar lines: the line of each key.
     @ivar files: reads files of credentials, also those that stand in this one.
     """
@@ -34,7 +34,7 @@ class Configuration:
     file: str
     options: Sequence[tuple[str, str | None]]
     destinationKey: str
-    destination: tuple[str, str] | None
+    destination: Sequence[str] | None
     lines: Mapping[str, int]
     files: InlineFiles
 

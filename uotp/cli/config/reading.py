@@ -6,11 +6,11 @@ where to send.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from uotp.cli.addresses import destinationWords, parseHost
+from uotp.cli.addresses import destinationWords, hostAndPort, parseHost
 from uotp.cli.config.configuration import Configuration
 from uotp.cli.config.document import Document, readDocument
 from uotp.cli.config.faults import MOST_FAULTS, Fault, FaultsError
@@ -18,13 +18,18 @@ from uotp.cli.config.inlinefiles import InlineFiles, inlineName
 from uotp.cli.config.values import ValueFault, checked, inlineText, kindOf, wordOf, wordsIn
 from uotp.cli.options import Flag, GnuOptions, Option
 from uotp.cli.parsers import parsePort
+from uotp.cli.servers import SERVER_FORMS, ServerWords, webSocketWords
 from uotp.cli.words import either, shown, similarNames
+from uotp.net import MAX_SERVERS
 
 PORT = "port"
 """The key of the port to send to, where it does not stand behind the host."""
 
 DESTINATIONS = {"server": "uotp-client", "target": "uotp-server"}
 """The keys of where to send, and the programs that have them."""
+
+SEVERAL = {"server"}
+"""Those of them that may name several places, or the URL of a WebSocket."""
 
 
 @dataclass(slots=True)
@@ -109,10 +114,10 @@ class _Reading:
         meant = f": did you mean {either(similar, '')}?" if similar else ""
         return f"there is no {what[4:]}{meant}"
 
-    def readDestination(self, *, isNeeded: bool) -> tuple[str, str] | None:
+    def readDestination(self, *, isNeeded: bool) -> Sequence[str] | None:
         """
         @param isNeeded: whether there has to be one.
-        @return: host and port, not parsed yet.
+        @return: the words of where to send, as a command line has them.
         """
         key, values = self.destinationKey, self.document.values
         if key not in values:
@@ -121,7 +126,48 @@ class _Reading:
             elif isNeeded and not self.isForTheOtherEnd:
                 self.faults.append(Fault(f'{key} is missing: write {key} = "HOST:PORT"'))
             return None
-        host, port = values[key], values.get(PORT)
+        value = values[key]
+        if key in SEVERAL and (isinstance(value, list) or _isWebSocket(value)):
+            return self._readServers(key, value if isinstance(value, list) else [value])
+        return self._readOne(key, value)
+
+    def _readServers(self, key: str, servers: list[Any]) -> list[str] | None:
+        """
+        @return: the words of several servers, or of one that speaks WebSocket.
+        """
+        if PORT in self.document.values:
+            self.note(PORT, f"{PORT}: it belongs to one host: write each server as {SERVER_FORMS}")
+            return None
+        if not 1 <= len(servers) <= MAX_SERVERS:
+            self.note(key, f"{key}: 1 to {MAX_SERVERS} servers are needed, and there are {len(servers)}")
+            return None
+        for number, word in enumerate(servers):
+            reason = self._faultOf(word)
+            if reason is not None:
+                self.note(key, f"{key}: {reason}", number)
+                return None
+        return servers
+
+    def _faultOf(self, word: Any) -> str | None:
+        if not isinstance(word, str):
+            return f'text is needed, as "HOST:PORT", and {kindOf(word)}'
+        try:
+            words = webSocketWords(word)
+            if words is None:
+                both = hostAndPort(word)
+                if both is None or "://" in word:
+                    return f"{shown(word.partition('://')[0])}: {SERVER_FORMS} is needed"
+                words = ServerWords(*both)
+            words.parsed(isPlain=words.hasTls is False)
+        except ValueError as error:
+            return str(error)
+        return None
+
+    def _readOne(self, key: str, host: Any) -> tuple[str, str] | None:
+        """
+        @return: host and port.
+        """
+        port = self.document.values.get(PORT)
         if not isinstance(host, str):
             self.note(key, f'{key}: text is needed, as "HOST:PORT", and {kindOf(host)}')
             return None
@@ -140,6 +186,10 @@ class _Reading:
             except ValueError as error:
                 self.note(place, f"{place}: {shown(word)}: {error}")
         return words
+
+
+def _isWebSocket(value: Any) -> bool:
+    return isinstance(value, str) and value.lower().startswith(("wss://", "ws://"))
 
 
 class KeysError(FaultsError):

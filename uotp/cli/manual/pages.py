@@ -4,6 +4,7 @@ The manual pages: one for each program, and one for the configuration file.
 
 from __future__ import annotations
 
+from uotp.cli.config.reading import SEVERAL
 from uotp.cli.manual.programs import Described, DescribedProgram, programs
 from uotp.cli.manual.roff import bold, escaped, heading, italic, item, prose, roffText
 
@@ -25,6 +26,12 @@ EXIT_STATUSES = (
     ("1", "The program could not start, or could not do what it was told."),
     ("2", "The command line, a configuration file or a certificate cannot be used."),
 )
+
+SEVERAL_WORDS = (
+    "  A server that speaks WebSocket is written as wss://HOST/PATH.  An array has several servers, the one to use "
+    "first before the others."
+)
+"""What may stand in place of one host and port."""
 
 KEYS_WORDS = (
     "The file is written in TOML, in UTF-8.  Its keys are the long names of the options, without the hyphens.  An "
@@ -194,7 +201,10 @@ def fileKeys() -> list[tuple[str, list[tuple[str, str, str]]]]:
     ):
         rows = []
         if key is not None:
-            rows.append((key, "text", f'{meaning}, as "HOST:PORT"; or as "HOST", with the port in a key of its own.'))
+            kind, more = ("text, or an array of texts", SEVERAL_WORDS) if key in SEVERAL else ("text", "")
+            rows.append(
+                (key, kind, f'{meaning}, as "HOST:PORT"; or as "HOST", with the port in a key of its own.{more}')
+            )
             rows.append(("port", "number", f"The port of {key}."))
         rows += [(each.name, keyNeeds(each), f"{each.sentence}{_usual(each)}") for each in options]
         found.append((title, [(name, kind, text[:1].upper() + text[1:]) for name, kind, text in rows]))

@@ -1,0 +1,68 @@
+"""
+Where a client may find its server.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from uotp.net.hosts import Host
+
+MAX_SERVERS = 16
+"""So many servers may be named.  Each may cost a source a connection that carries nothing."""
+
+MAX_PATH_BYTES = 1024
+"""A path may be so long.  Web servers take some thousand bytes for a whole line."""
+
+_PATH = re.compile(r"/[!-~]*")
+"""A slash, and letters that can be seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerPlace:
+    """
+    Says where one server is, and how it is spoken to.
+
+    @ivar host: host name or address.
+    @ivar port: TCP port.
+    @ivar path: of the URL at which the server speaks WebSocket; L{None} where it speaks without.  It may be a secret,
+        so it is not shown.
+    """
+
+    host: str
+    port: int
+    path: str | None = field(default=None, repr=False)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """
+        Host and port.
+        """
+        return self.host, self.port
+
+    def shown(self, *, isPlain: bool = False) -> str:
+        """
+        @param isPlain: whether there is no TLS.
+        @return: how it is written on a command line, without the path.
+        """
+        both = f"{Host.parse(self.host).besidePort}:{self.port}"
+        return both if self.path is None else f"{'ws' if isPlain else 'wss'}://{both}/..."
+
+
+def parsePath(text: str) -> str:
+    """
+    @param text: the path of a URL.
+    @return: the same.
+    @raise ValueError: in words, when it is none, or has more than a path.
+    """
+    if not _PATH.fullmatch(text):
+        reason = "a path begins with / and has letters, digits and signs of ASCII without spaces"
+        raise ValueError(reason)
+    if "?" in text or "#" in text:
+        reason = "a path has neither ? nor #"
+        raise ValueError(reason)
+    if len(text) > MAX_PATH_BYTES:
+        reason = f"a path has at most {MAX_PATH_BYTES} letters"
+        raise ValueError(reason)
+    return text
