@@ -39,6 +39,23 @@ HELP_SECONDS = 20
 
 
 @dataclass(frozen=True, slots=True)
+class Between:
+    """
+    Says what stands between client and server, and what both ends are told because of it.
+
+    @ivar programs: the programs that it takes, each with the text of its configuration, whose file is C{FILE}.
+    @ivar server: words for the server, besides its target and where it listens.
+    @ivar client: words for the client, besides its entrance.
+    @ivar dialled: where the client says that the server is, in one word or two.
+    """
+
+    programs: Sequence[tuple[Sequence[str], str]]
+    server: Sequence[str]
+    client: Sequence[str]
+    dialled: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Way:
     """
     What two programs connect.
@@ -49,6 +66,8 @@ class Way:
     @ivar pool: the most tunnels that a session may have; L{None} for as many as the program itself
         thinks best.
     @ivar clientOptions: more words for the client.
+    @ivar behind: another port at the server's side.  Where something stands between both, that listens at C{server},
+        and the server here.
     """
 
     server: tuple[str, int]
@@ -56,6 +75,7 @@ class Way:
     target: tuple[str, int]
     pool: int | None
     clientOptions: Sequence[str] = ()
+    behind: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,22 +105,33 @@ class Contender:
         """
         return not self.families or scenario.partition("/")[0] in self.families
 
-    def serverWords(self, way: Way, pki: Pki) -> list[str]:
+    def between(self, way: Way, pki: Pki, folder: Path) -> Between | None:
+        """
+        @param folder: for files of what stands between.
+        @return: what stands between client and server, if anything does.
+        """
+        return None
+
+    def serverWords(self, way: Way, pki: Pki, between: Between | None = None) -> list[str]:
         """
         @return: the server's command line.
         """
         tls = [] if "--no-tls" in self.options else ["-c", pki.serverCertificate, "-k", pki.serverKey]
         listen = ["-a", way.server[0], "-p", str(way.server[1])]
+        if between is not None:
+            listen, tls = ["-a", "0.0.0.0", "-p", str(way.behind)], list(between.server)  # noqa: S104 - for some seconds
         workers = [] if self.workers is None else [WORKERS_OPTION, str(self.workers)]
         return [*self.words("server"), *map(str, way.target), *listen, *tls, *workers]
 
-    def clientWords(self, way: Way, pki: Pki) -> list[str]:
+    def clientWords(self, way: Way, pki: Pki, between: Between | None = None) -> list[str]:
         """
         @return: the client's command line.
         """
         tls = [] if "--no-tls" in self.options else ["-C", pki.caCertificate]
         pool = [] if way.pool is None else ["-n", str(way.pool)]
         options = ["-p", str(way.entrance), *pool, *way.clientOptions]
+        if between is not None:
+            return [*self.words("client"), *between.dialled, *options, *between.client]
         return [*self.words("client"), *map(str, way.server), *options, *tls]
 
     def words(self, end: str) -> list[str]:
@@ -139,14 +170,14 @@ class WsTunnel(Contender):
     whatever the pool.
     """
 
-    def serverWords(self, way: Way, pki: Pki) -> list[str]:
+    def serverWords(self, way: Way, pki: Pki, between: Between | None = None) -> list[str]:
         """
         See L{Contender}.
         """
         tls = ["--tls-certificate", pki.serverCertificate, "--tls-private-key", pki.serverKey]
         return [*self.words("server"), *tls, "--restrict-to", _url(way.target), f"wss://{_url(way.server)}"]
 
-    def clientWords(self, way: Way, pki: Pki) -> list[str]:
+    def clientWords(self, way: Way, pki: Pki, between: Between | None = None) -> list[str]:
         """
         See L{Contender}.
         """

@@ -8,6 +8,7 @@ import argparse
 from pathlib import Path
 
 from bench.contenders import namedContender, originalContender, wsTunnelContender
+from bench.ways import WAYS, throughContender
 
 EMULATOR = Path(__file__).resolve().parents[2] / "shared" / "tools" / "linkemu" / "linkemu.c"
 """Where the source of the link emulator is, if it is anywhere."""
@@ -35,6 +36,13 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME=OPTIONS",
         help="uotp with more options at both ends; NAME=@FOLDER for another checkout, NAME=VARIABLE=VALUE for the "
         "environment; OPTIONS may follow those; may be repeated",
+    )
+    add(
+        "--way",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help=f"uotp through what stands between: {', '.join(WAYS)}; may be repeated",
     )
     add("--only", type=_words, default=[], metavar="PATTERN,...", help="names, with wildcards, or families: see --list")
     add("--rounds", type=int, default=ROUNDS, help=f"of all ({ROUNDS})")
@@ -65,6 +73,7 @@ def parsed(words: list[str] | None = None) -> argparse.Namespace:
         one.error("--rounds and --seconds are more than 0")
     try:
         options.contenders = [namedContender(text) for text in options.contender]
+        options.contenders += map(throughContender, options.way)
         if options.original is not None:
             options.contenders.insert(0, originalContender(options.original))
         if options.wstunnel is not None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from bench.connections import Settling
-from bench.contenders import Contender, Way
+from bench.contenders import Between, Contender, Way
 from bench.ends import LoadEnd
 from bench.places import Place
 from bench.rig.ports import LOOPBACK, freePort
@@ -151,15 +151,37 @@ def startPair(
         return Pair(target, ())
     tunnelPort, entrance = freePort(socket.SOCK_STREAM), freePort(socket.SOCK_DGRAM)
     size = None if pool == POOL else pool
-    way = Way((place.serverAddress, tunnelPort), entrance, target, size, clientOptions)
+    behind = freePort(socket.SOCK_STREAM)
+    way = Way((place.serverAddress, tunnelPort), entrance, target, size, clientOptions, behind)
+    between = contender.between(way, stage.pki, programs.folder)
+    if between is not None:
+        startBetween(between, place, programs, tunnelPort)
+        tunnelPort = behind
     startServer = partial(
-        programs.start, [*place.serverSide, *contender.serverWords(way, stage.pki)], contender.environment
+        programs.start, [*place.serverSide, *contender.serverWords(way, stage.pki, between)], contender.environment
     )
     server = startServer()
     server.waitFor(lambda: sockets(server.process.pid, "tcp", tunnelPort, TCP_LISTEN), "listen")
-    client = programs.start([*place.clientSide, *contender.clientWords(way, stage.pki)], contender.environment)
+    client = programs.start([*place.clientSide, *contender.clientWords(way, stage.pki, between)], contender.environment)
     client.waitFor(lambda: sockets(client.process.pid, "udp", entrance, UDP_BOUND), "listen")
     return Pair((LOOPBACK, entrance), (server, client), tunnelPort, pool, startServer)
+
+
+def startBetween(between: Between, place: Place, programs: Programs, port: int) -> None:
+    """
+    Start what stands between client and server, at the server's side.
+
+    @param port: where the first of its programs listens.
+    @raise RigError: when that does not listen.
+    """
+    started = []
+    for number, (words, text) in enumerate(between.programs):
+        file = programs.folder / f"between-{number}.conf"
+        file.write_text(text)
+        started.append(programs.start([*place.serverSide, *(str(file) if word == "FILE" else word for word in words)]))
+    if started:
+        first = started[0]
+        first.waitFor(lambda: sockets(first.process.pid, "tcp", port, TCP_LISTEN), "listen")
 
 
 @contextmanager
