@@ -91,13 +91,14 @@ class InnerFlow:
         ):
             target = LOOPBACK if contender.command else place.serverAddress
             pair = startPair(stage, place, programs, contender, (target, LISTEN_PORT))
-            with _wireGuards(place, programs, pair.entrance):
+            with wireGuards(place, programs, pair.entrance):
                 pair.awaitTunnels(pair.pool)
-                return {"megabits": self._flow(place, programs, LONGER * stage.seconds)}
+                return {"megabits": self.flow(place, programs, LONGER * stage.seconds)}
 
-    def _flow(self, place: Place, programs: Programs, seconds: float) -> float:
+    def flow(self, place: Place, programs: Programs, seconds: float) -> float:
         """
         @return: Mbit/s that were received.
+        @raise RigError: when nothing was, or iperf3 does not end.
         """
         server = programs.start([*place.serverSide, "iperf3", "-s", "-1", "-B", SERVER_ADDRESS, "--forceflush"])
         server.waitForLine("listening")
@@ -117,7 +118,7 @@ class InnerFlow:
 
 
 @contextmanager
-def _wireGuards(place: Place, programs: Programs, entrance: tuple[str, int]) -> Iterator[None]:
+def wireGuards(place: Place, programs: Programs, entrance: tuple[str, int]) -> Iterator[None]:
     """
     A WireGuard at each side, which have shaken hands.
 
