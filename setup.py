@@ -13,7 +13,11 @@ BENCH = [
     "pygal>=3.0",
 ]
 
-TEST = [*BENCH, "hypothesis>=6.100"]  # the tests start programs as the measurements do
+TEST = [
+    *BENCH,  # the tests start programs as the measurements do
+    "hypothesis>=6.100",
+    "wsproto>=1.2",  # the other end of WebSocket, by others
+]
 
 DOCS = [
     "furo>=2025.12.19",  # tried with Sphinx 9.1
@@ -101,6 +105,7 @@ setup(
         "service-identity>=24.1",
         "incremental>=24.7.2",
         "cffi>=1.17",
+        "h11>=0.16",  # heads of HTTP, at either end; older ones take malformed chunks
         "prometheus-client>=0.22",  # is loaded only with --metrics
         "segno>=1.6",  # QR codes, for `uotp cert --qr` alone
         "msgspec>=0.19",  # for configuration files, and reports; the first with wheels for 3.13

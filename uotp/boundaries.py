@@ -296,6 +296,13 @@ class Stream(Protocol):
         What TLS has found out so far; L{None} when there is no TLS.
         """
 
+    @property
+    def isBare(self) -> bool:
+        """
+        Whether the connection itself is all there is of the stream, so that another process could go on with it.  What
+        OpenSSL knows of it cannot be given away, nor what has come of a frame of WebSocket.
+        """
+
     def getPeer(self) -> Any:
         """
         @return: Twisted's C{IPv4Address} or C{IPv6Address} of the other end.
@@ -327,6 +334,15 @@ class Stream(Protocol):
         Send bytes: now as far as the kernel takes them, and the rest later.  Before the
         stream is open, all of them are sent later.  A stream that has been closed or aborted
         drops them.
+        """
+
+    def becomeWebSocket(self, rest: bytes = b"", *, masks: bool) -> None:
+        """
+        Carry messages of WebSocket from now on: each write is one, and of what comes the protocol gets
+        what is in them.  Call this once, on an open stream.
+
+        @param rest: what has come already, which is handed on before this returns, unless it is very much.
+        @param masks: whether we are the client.
         """
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:  # noqa: FBT001 - Twisted's signature

@@ -50,6 +50,7 @@ class MemoryStream(FakeTransport):
     @ivar path: what the kernel sees.
     @ivar acknowledges: how often the kernel was told to acknowledge at once.
     @ivar isRead: whether what comes is handed on.
+    @ivar webSocketMasks: whether this end masks, once it carries WebSocket; L{None} before.
     """
 
     peer = IPv4Address("TCP", "192.0.2.1", 8443)
@@ -71,10 +72,15 @@ class MemoryStream(FakeTransport):
         self.allowedRoundTrip = 0.0
         self.path: PathStats | None = None
         self.acknowledges = 0
+        self.webSocketMasks: bool | None = None
         self._paused = self._closing = False
         self.isRead = True
         self._unread = b""
         self._reason: Exception = ConnectionDone()
+
+    @property
+    def isBare(self) -> bool:
+        return self.security is None and self.webSocketMasks is None
 
     def getPeer(self) -> IPv4Address:
         return self.peer
@@ -90,6 +96,14 @@ class MemoryStream(FakeTransport):
             super().bufferReceived(buf)
         else:
             self._unread += buf
+
+    def becomeWebSocket(self, rest: bytes = b"", *, masks: bool) -> None:
+        """
+        Note it; in memory bytes need no frames.
+        """
+        self.webSocketMasks = masks
+        if rest:
+            self.protocol.dataReceived(rest)
 
     def pauseProducing(self) -> None:
         self.isRead = False
@@ -238,6 +252,7 @@ class MemoryTlsStream(TLSMemoryBIOProtocol):
     Is a stream with real TLS in memory.  What it does not know itself, the L{MemoryStream} under it does.
     """
 
+    isBare = False
     _fault: BaseException | None = None
     _kept = Security()
 
@@ -269,6 +284,15 @@ class MemoryTlsStream(TLSMemoryBIOProtocol):
         """
         It reads at once in any case.
         """
+
+    def becomeWebSocket(self, rest: bytes = b"", *, masks: bool) -> None:
+        """
+        Note it; in memory bytes need no frames.
+        """
+        self.webSocketMasks = masks
+        if rest:
+            inner: Any = self.wrappedProtocol
+            inner.dataReceived(rest)
 
     def write(self, data: bytes) -> None:
         if not self.disconnecting:
@@ -324,6 +348,7 @@ class RecordingStream:
     """
 
     security = None
+    isBare = True
 
     def __init__(self) -> None:
         self.said: list[bytes] = []
@@ -346,6 +371,11 @@ class RecordingStream:
     def admit(self) -> None:
         """
         It reads nothing.
+        """
+
+    def becomeWebSocket(self, rest: bytes = b"", *, masks: bool) -> None:
+        """
+        It carries nothing.
         """
 
     def pauseProducing(self) -> None:

@@ -204,14 +204,14 @@ class ContactTests(TimerTestCase):
             tunnel.shown = b"shown"
             newcomer = MemoryNewcomer("2001:db8::1")
             newcomer.hops = 1
-            message = handOver(tunnel, newcomer, QUESTION, 3, None if security is None else "TLSv1.3")
+            message = handOver(tunnel, newcomer, QUESTION, 3, isRelayed=security is not None)
             self.assertEqual((message.connection, message.worker, message.hops), (7, 3, 2))
             self.assertEqual((message.host, message.port, message.shown), ("2001:db8::1", 8443, b"shown"))
             self.assertEqual(message.chain, numbers)
             self.assertEqual(securityOf(takeOver(message)), security)
 
     def test_aPeerWithoutACertificateHasNone(self) -> None:
-        facts = TakeOver("192.0.2.1", 1, 1, b"", "TLSv1.3", b"uotp/2", None, None, ())
+        facts = TakeOver("192.0.2.1", 1, 1, b"", True, "TLSv1.3", b"uotp/2", None, None, ())
         self.assertEqual(securityOf(facts), Security(b"uotp/2"))
 
 

@@ -64,17 +64,24 @@ class TakenOverStories(WorkersTestCase):
         """
         @return: messages that no worker sends, each with the number of its descriptors.
         """
-        plain: dict[str, Any] = {"tls": None, "protocol": None, "peerKey": None, "peerName": None, "chain": ()}
+        plain: dict[str, Any] = {
+            "isRelayed": False,
+            "tls": None,
+            "protocol": None,
+            "peerKey": None,
+            "peerName": None,
+            "chain": (),
+        }
         hand = HandOver("192.0.2.9", 1, 1, b"", connection=1, worker=2, **plain)
-        values = [None] * 6
+        values = [False, *[None] * 4]
         return [
             (TakeOver("192.0.2.9", 1, 1, b"", **plain), 0),
             (BeginWork(1, 1, "info", {}, b"", {}, {}), 0),
-            (unchecked(HandOver, "a" * (1 << 18), 1, 1, b"", *values[2:], (), 1, 2), 1),
-            (unchecked(HandOver, "192.0.2.9", 1, 1, b"", *values[2:], ((b"", b"", "no number"),), 1, 2), 1),
-            (unchecked(HandOver, "192.0.2.9", 1, 1, b"", *values[2:], ((b"", b"", "1"),) * 13, 1, 2), 1),
-            (unchecked(HandOver, "192.0.2.9", 1, 1, b"", *values[2:], ((bytes(129), b"", "1"),), 1, 2), 1),
-            (unchecked(HandOver, "192.0.2.9", 1, 1, b"", *values[2:], ((b"", bytes(129), "1"),), 1, 2), 1),
+            (unchecked(HandOver, "a" * (1 << 18), 1, 1, b"", *values, (), 1, 2), 1),
+            (unchecked(HandOver, "192.0.2.9", 1, 1, b"", *values, ((b"", b"", "no number"),), 1, 2), 1),
+            (unchecked(HandOver, "192.0.2.9", 1, 1, b"", *values, ((b"", b"", "1"),) * 13, 1, 2), 1),
+            (unchecked(HandOver, "192.0.2.9", 1, 1, b"", *values, ((bytes(129), b"", "1"),), 1, 2), 1),
+            (unchecked(HandOver, "192.0.2.9", 1, 1, b"", *values, ((b"", bytes(129), "1"),), 1, 2), 1),
             (hand, 0),
             (hand, 2),
             (HandOver("192.0.2.9", 1, 1, b"", connection=1, worker=0, **plain), 1),
@@ -133,7 +140,9 @@ class TakenOverStories(WorkersTestCase):
         Worker 1 hands descriptors to the other.
         """
         facts: dict[str, Any] = {"protocol": None, "peerKey": b"k", "peerName": None, "chain": ((b"i", b"k", "-a"),)}
-        self.evil(HandOver("192.0.2.9", 1, 1, newId() + PING, connection=1, worker=2, tls=tls, **facts), given=given)
+        relayed: dict[str, Any] = {"isRelayed": tls is not None, "tls": tls}
+        message = HandOver("192.0.2.9", 1, 1, newId() + PING, connection=1, worker=2, **relayed, **facts)
+        self.evil(message, given=given)
 
     def test_whatIsNoConnectionCostsTheOtherNothing(self) -> None:
         """
@@ -190,7 +199,7 @@ class TakenOverStories(WorkersTestCase):
             shown = bytes(1 << 16 if number < 8 else 1)  # the first fill what the kernel takes
             ours, theirs = socket.socketpair(socket.AF_UNIX)
             with ours, theirs:
-                message = HandOver("192.0.2.9", 1, 1, shown, connection=1, worker=2, tls=None, **facts)
+                message = HandOver("192.0.2.9", 1, 1, shown, connection=1, worker=2, isRelayed=False, tls=None, **facts)
                 self.worker(1).takeOver().send(message, (theirs.fileno(),))
             if not number % 50:
                 self.launcher.settle()

@@ -116,6 +116,12 @@ class RelayedStreamTests(StreamContract, SynchronousTestCase):
         ]
         self.addCleanup(self.end, self.reactor, self.streams)
         self.reactor.advance(0)
+        self.begin()
+
+    def begin(self) -> None:
+        """
+        Both streams are open.
+        """
 
     def end(self, reactor: PipeReactor, streams: list[Any]) -> None:
         """
@@ -148,3 +154,26 @@ class RelayedStreamTests(StreamContract, SynchronousTestCase):
         """
         self.connect()
         self.assertEqual((self.here.says, self.here.transport.security), (["made", "secured"], self.security))
+
+
+class WebSocketStreamTests(RelayedStreamTests):
+    """
+    Hold a stream to it that carries WebSocket, and writes as a client does.
+    """
+
+    masks = True
+
+    def begin(self) -> None:
+        """
+        Both ends have agreed to it.
+        """
+        self.here.transport.becomeWebSocket(masks=self.masks)
+        self.there.transport.becomeWebSocket(masks=not self.masks)
+
+
+class ServerWebSocketStreamTests(WebSocketStreamTests):
+    """
+    Hold a stream to it that carries WebSocket, and writes as a server does.
+    """
+
+    masks = False

@@ -305,7 +305,7 @@ class Acceptor(Factory):
             key=key,
             owner=owner,
             isRelayed=accepted.newcomer.isRelayed,
-            isMovable=security is None,
+            isMovable=tunnel.transport.isBare,
             hops=accepted.newcomer.hops,
         )
         tunnel.transport.pauseProducing()  # what comes next is for whoever gets the connection

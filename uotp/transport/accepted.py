@@ -89,12 +89,12 @@ class AcceptedTcpStream(TcpStream, tcp.Server):
         """
         Give the connection up without ending it: for this stream it is over, and the protocol is told
         nothing of that.  What was read before, the protocol has; what comes later, the new owner of the
-        socket reads.  Call this only for an open stream without TLS that holds nothing.
+        socket reads.  Call this only for an open stream that L{isBare} and holds nothing.
 
         @return: the socket, which does not block.
         """
         assert self.phase is StreamPhase.OPEN
-        assert self.security is None, "what OpenSSL knows of a connection cannot be given away"
+        assert self.isBare
         assert not self.queuedBytes()
         self._advance(StreamEvent.END)
         self.stopReading()

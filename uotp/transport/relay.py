@@ -1,6 +1,6 @@
 """
 What stands between a client and the process that has its session, in the process that has the TLS
-connection.  The plain bytes go through a pair of UNIX sockets, the pipe.
+connection, or one that carries WebSocket.  The plain bytes go through a pair of UNIX sockets, the pipe.
 
 A lone datagram leaves in the turn in which it came: what is read is written straight through.  Only
 what the other side does not take is held, and then nothing more is read before that is gone.  So
@@ -33,8 +33,8 @@ from uotp.process import StateMachine
 from uotp.transport.phases import CARRYING
 from uotp.transport.pipe import PIPE_SEND_BYTES, PipeEnd, isHungUp
 from uotp.transport.relaystates import LISTENING, RELAY_STATES, RelayEvent, RelayState
-from uotp.transport.tcp import READ_BYTES
-from uotp.transport.tls import RECORD_BYTES, TlsStream
+from uotp.transport.tcp import READ_BYTES, TcpStream
+from uotp.transport.tls import RECORD_BYTES
 
 RELAY_CLOSE_SECONDS = 1.0
 """So long the one side may take what has come from the other, once that has ended."""
@@ -69,13 +69,13 @@ class RelayStatistics:
 @implementer(IPushProducer)
 class Relay(StateMachine[RelayState, RelayEvent]):
     """
-    Takes an open stream with TLS over from its tunnel, and carries its bytes through a pipe to the
+    Takes an open stream over from its tunnel, and carries its bytes through a pipe to the
     process that has the session.
     """
 
     def __init__(
         self,
-        stream: TlsStream,
+        stream: TcpStream,
         pipe: socket.socket,
         allowance: Allowance,
         reactor: Any,
@@ -103,7 +103,7 @@ class Relay(StateMachine[RelayState, RelayEvent]):
         boundSendBuffer(pipe, PIPE_SEND_BYTES)
         self._end = PipeEnd(pipe, self._readPipe, self._writePipe, self._deafen)
         stream.unregisterProducer()
-        stream.protocol = self
+        stream.handTo(self)
         stream.allowance = allowance
         stream.admit()
         stream.registerProducer(self, True)

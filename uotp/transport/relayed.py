@@ -1,6 +1,6 @@
 """
-The streams of connections that another process has accepted.  Without TLS such a connection is
-handed over itself.  With TLS the other process keeps it, and carries the plain bytes through a pipe
+The streams of connections that another process has accepted.  A bare connection is handed over
+itself.  With TLS, or with WebSocket, the other process keeps it, and carries the plain bytes through a pipe
 (L{uotp.transport.relay}); of the connection we get another descriptor, by which we can ask the kernel
 how the path is, and tell it what suits it.
 """
@@ -38,8 +38,8 @@ from uotp.transport.tcp import OPEN, TCP_QUICKACK, addressWords
 
 class RelayedStream(AcceptedTcpStream):
     """
-    Carries the bytes of a TLS connection that another process has.  Where the kernel is asked how
-    much waits, what waits in the pipe counts too.
+    Carries the bytes of a connection with TLS or with WebSocket that another process has.  Where the
+    kernel is asked how much waits, what waits in the pipe counts too.
     """
 
     WAYS: Mapping[StreamPhase, tuple[str, str]] = {
@@ -68,6 +68,13 @@ class RelayedStream(AcceptedTcpStream):
         What the other process has found out.
         """
         return self._security
+
+    @property
+    def isBare(self) -> bool:
+        """
+        L{False}, since the other process has the connection.
+        """
+        return False
 
     def _setUp(self, accepted: socket.socket, tuning: TunnelSocketOptions) -> None:
         boundSendBuffer(accepted, PIPE_SEND_BYTES)  # the other process has tuned the connection

@@ -44,6 +44,7 @@ from uotp.process import Unlimited
 from uotp.transport.handshakes import HandshakeQueue
 from uotp.transport.phases import CARRYING, EARLY, STREAM_PHASES, StreamEvent, StreamPhase
 from uotp.transport.preamble import Preamble, PreambleExchange
+from uotp.transport.websocket.carrier import WebSocketCarrier
 
 TCP_QUICKACK = getattr(socket, "TCP_QUICKACK", None)
 
@@ -78,6 +79,7 @@ class TcpStream(tcp.Connection):
     @ivar allowance: of whom the stream carries for.
     @ivar handshakes: gives it its turns.
     @ivar party: whose turns these are.
+    @ivar isPaused: whether nothing that comes is to be handed on.
     """
 
     handshakes: HandshakeQueue
@@ -90,8 +92,9 @@ class TcpStream(tcp.Connection):
     phase = StreamPhase.PREAMBLE
     allowance: Allowance = Unlimited()
     _exchange: PreambleExchange | None = None
+    _carrier: WebSocketCarrier | None = None
     _failure: Failure | None = None
-    _isPaused = False
+    isPaused = False
     _awaitsTurn = False
     _hadTurn = False
     _isSizeBounded = False
@@ -105,6 +108,13 @@ class TcpStream(tcp.Connection):
         L{None}, since there is no TLS.
         """
         return None
+
+    @property
+    def isBare(self) -> bool:
+        """
+        See L{uotp.boundaries.Stream.isBare}.
+        """
+        return self.security is None and self._carrier is None
 
     @property
     def isCarrying(self) -> bool:
@@ -236,15 +246,17 @@ class TcpStream(tcp.Connection):
         """
         See L{uotp.boundaries.Stream.pauseProducing}.
         """
-        self._isPaused = True
+        self.isPaused = True
         super().pauseProducing()
 
     def resumeProducing(self) -> None:
         """
         See L{uotp.boundaries.Stream.resumeProducing}.
         """
-        self._isPaused = False
+        self.isPaused = False
         super().resumeProducing()
+        if self._carrier is not None:
+            self._carrier.resume()
 
     def write(self, data: bytes) -> None:
         """
@@ -309,6 +321,36 @@ class TcpStream(tcp.Connection):
         """
         self.allowance.spend(END_UNITS)
         return end
+
+    # Who gets what comes, and how it is carried.
+
+    def handTo(self, protocol: Any) -> None:
+        """
+        Have another protocol get what comes from now on, and hear of the end.
+        """
+        if self._carrier is None:
+            self.protocol = protocol
+        else:
+            self._carrier.protocol = protocol
+
+    def becomeWebSocket(self, rest: bytes = b"", *, masks: bool) -> None:
+        """
+        See L{uotp.boundaries.Stream.becomeWebSocket}.
+        """
+        assert self.phase in CARRYING
+        assert self._carrier is None
+        self._carrier = carrier = WebSocketCarrier(self, self.write, self.protocol, masks=masks)
+        own = vars(self)
+        own["protocol"], own["write"] = carrier, carrier.write
+        if rest:
+            carrier.dataReceived(rest)
+
+    def fail(self, error: PeerError) -> None:
+        """
+        The other end did what it may not do on the level of the stream, which ends the stream.
+        """
+        self._failure = cleaned(error)
+        self.abort()
 
     # What there is to tell.
 
@@ -434,6 +476,8 @@ class TcpStream(tcp.Connection):
             return
         if self.phase in CARRYING:
             self.unregisterProducer()
+            if self._carrier is not None:
+                self._carrier.sayGoodbye()
             self._leave()
         elif self.phase is not StreamPhase.CLOSING:
             self.abort()
@@ -467,6 +511,9 @@ class TcpStream(tcp.Connection):
         """
         self.retransmissions()  # nobody can be asked later
         self._advance(StreamEvent.END)
+        if self._carrier is not None:
+            self._carrier = None
+            del vars(self)["write"]  # which knows its stream
         failure, self._failure = self._failure or reason, None
         super().connectionLost(failure)
 

@@ -258,7 +258,7 @@ class TlsStream(TcpStream):
         if end is None:
             return None
         self._hasMetEnd = True
-        if self._isPaused:  # the next read, when there is one, meets the end again
+        if self.isPaused:  # the next read, when there is one, meets the end again
             return None
         if self.allowance.isSpent:  # some of the records may wait for their turn; the next read meets the end again
             return self._readLater()
@@ -282,7 +282,7 @@ class TlsStream(TcpStream):
         """
         Meet once more an end that had to wait.  OpenSSL has read it already, so the reactor may tell of nothing.
         """
-        if self._isPaused or not self.connected or self.phase not in self.READING:
+        if self.isPaused or not self.connected or self.phase not in self.READING:
             return
         end = self.doRead()
         if end:

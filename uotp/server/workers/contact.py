@@ -36,7 +36,7 @@ from uotp.server.workers.messages import (
 )
 from uotp.server.workers.relays import Relays
 from uotp.telemetry import Logger, RateLimit, logCounted
-from uotp.transport import AcceptedTcpStream, AcceptedTlsStream, HandshakeQueue, newPipe
+from uotp.transport import AcceptedTcpStream, HandshakeQueue, newPipe
 from uotp.tunnel import AcceptedTunnel
 from uotp.wire import sessionName
 
@@ -133,13 +133,13 @@ class ParentContact:
         See L{uotp.server.joining.Coordinator}.
         """
         stream: Any = tunnel.transport
-        if newcomer.isRelayed:  # another worker has its TLS: the client dials again
+        if newcomer.isRelayed:  # another worker has the connection: the client dials again
             stream.abort()
             return
-        isSecure = isinstance(stream, AcceptedTlsStream)
-        hand = self._relay if isSecure else self._give
+        isBare = stream.isBare
+        hand = self._give if isBare else self._relay
         try:
-            if isSecure:
+            if not isBare:
                 self.relays.requireRoom(len(self.relays))
             self._requireRoom()
             hand(tunnel, stream, newcomer, question, worker)
@@ -173,7 +173,7 @@ class ParentContact:
         """
         Hand over the connection itself.
         """
-        message = handOver(tunnel, newcomer, question, worker, None)
+        message = handOver(tunnel, newcomer, question, worker, isRelayed=False)
         with stream.surrender() as given:
             self._parent.send(message, [given.fileno()])
         self._sayMoved(newcomer, question, worker)
@@ -181,7 +181,7 @@ class ParentContact:
     def _relay(
         self,
         tunnel: AcceptedTunnel,
-        stream: AcceptedTlsStream,
+        stream: AcceptedTcpStream,
         newcomer: Stranger,
         question: JoinQuestion,
         worker: int,
@@ -189,7 +189,7 @@ class ParentContact:
         """
         Keep the connection, and carry its bytes through a pipe.
         """
-        message = handOver(tunnel, newcomer, question, worker, stream.facts().tls)
+        message = handOver(tunnel, newcomer, question, worker, isRelayed=True)
         ours, theirs = newPipe()
         with theirs:
             try:
@@ -286,8 +286,7 @@ class ParentContact:
             self._sayLost("a connection from {peer} that another worker has handed over is lost", message.host, error)
             return
         handed = HandedConnection(message, sockets, self._handshakes, self._tuning, self._reactor)
-        security = securityOf(message)
-        if security is None:
+        if not message.isRelayed:
             self._acceptor.adopt(handed)
             return
         try:
@@ -296,7 +295,8 @@ class ParentContact:
             handed.abort()
             self._sayLost("a connection from {peer} that another worker has handed over is lost", message.host, error)
             return
-        if self._objection(security) is not None:
+        security = securityOf(message)
+        if security is not None and self._objection(security) is not None:
             handed.abort()  # its client learns why when it dials again
         else:
             self._acceptor.adopt(handed)

@@ -20,10 +20,10 @@ from uotp.workers import closeAll
 
 
 def handOver(
-    tunnel: AcceptedTunnel, newcomer: Stranger, question: JoinQuestion, worker: int, tls: str | None
+    tunnel: AcceptedTunnel, newcomer: Stranger, question: JoinQuestion, worker: int, *, isRelayed: bool
 ) -> HandOver:
     """
-    @param tls: the version of TLS and the cipher, or L{None} without.
+    @param isRelayed: whether this worker keeps it, and carries its bytes.
     @return: the message that hands a connection over.
     """
     security = tunnel.security or Security()
@@ -34,7 +34,8 @@ def handOver(
         port=tunnel.transport.getPeer().port,
         hops=newcomer.hops + 1,
         shown=tunnel.shown,
-        tls=tls,
+        isRelayed=isRelayed,
+        tls=tunnel.transport.facts().tls,
         protocol=security.protocol,
         peerKey=security.peerKey,
         peerName=security.peerName,
@@ -67,7 +68,7 @@ class HandedConnection:
         self.since: float = reactor.seconds()
         self.hops = facts.hops
         self.isAskedFor = False
-        self.isRelayed = facts.tls is not None
+        self.isRelayed = facts.isRelayed
         self._facts: TakeOver | None = facts  # until it has become a stream: what has come so far may be much
         self._sockets = list(sockets)
         self._adopt = partial(adopt, handshakes=handshakes, tuning=tuning, reactor=reactor)

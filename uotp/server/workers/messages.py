@@ -174,6 +174,8 @@ class ConnectionFacts:
     @ivar port: the port there.
     @ivar hops: how often it was handed over, this time too.
     @ivar shown: what has come on it so far.
+    @ivar isRelayed: whether the sender keeps the connection, since there is more of it than its socket, and carries
+        its bytes through a pipe.
     @ivar tls: the version of TLS and the cipher; L{None} without TLS, as for the rest.
     @ivar protocol: what both ends have agreed on by ALPN.
     @ivar peerKey: what identifies the client's certificate.
@@ -186,6 +188,7 @@ class ConnectionFacts:
     port: int
     hops: int
     shown: bytes = field(repr=False)
+    isRelayed: bool
     tls: str | None
     protocol: bytes | None
     peerKey: bytes | None
@@ -196,8 +199,12 @@ class ConnectionFacts:
         """
         Refuse what no worker hands over.
 
-        @raise ValueError: for a host, a chain or a name in it that is too long, or a serial number that is none.
+        @raise ValueError: for a host, a chain or a name in it that is too long, a serial number that is none, or
+            TLS that is not relayed.
         """
+        if self.tls is not None and not self.isRelayed:
+            reason = "what OpenSSL knows of a connection cannot be handed over"
+            raise ValueError(reason)
         if len(self.host) > MOST_OWNER_LENGTH:
             reason = "no address is so long"
             raise ValueError(reason)
@@ -214,8 +221,8 @@ class ConnectionFacts:
 @dataclass(frozen=True, slots=True)
 class HandOver(ConnectionFacts):
     """
-    Hands a connection to another worker.  Without TLS the descriptor of its socket comes with it;
-    with TLS, that of a pipe to the worker that keeps it, and another one of its socket.
+    Hands a connection to another worker.  The descriptor of its socket comes with it; where it is relayed, that of a
+    pipe to the worker that keeps it, and another one of its socket.
 
     @ivar connection: the sender's number for it.
     @ivar worker: who is to get it.

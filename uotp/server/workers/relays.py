@@ -1,5 +1,6 @@
 """
-The connections that a worker carries to other workers, since their TLS ends here and their sessions are there.
+The connections that a worker carries to other workers, since their TLS or WebSocket ends here, and their
+sessions are there.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall
 
 from uotp.boundaries import Allowance
-from uotp.transport import AcceptedTlsStream, Relay
+from uotp.transport import AcceptedTcpStream, Relay
 
 RELAYED_SECONDS = 2.5
 LAST_RELAYED_SECONDS = 0.5
@@ -60,7 +61,7 @@ class Relays:
         if carried >= self._most:
             raise OSError(errno.EMFILE, MANY_RELAYS)
 
-    def begin(self, connection: int, stream: AcceptedTlsStream, pipe: Any, allowance: Allowance) -> None:
+    def begin(self, connection: int, stream: AcceptedTcpStream, pipe: Any, allowance: Allowance) -> None:
         """
         Carry what comes, from now on.
 

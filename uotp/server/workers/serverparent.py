@@ -306,10 +306,9 @@ class ServerParent(ServerFront):
         if message.worker not in range(1, self._workers + 1):
             reason = "it hands a connection to a worker that there is not"
             raise PeerError(reason)
-        isRelayed = message.tls is not None
-        if not isRelayed:  # also when it was lost on its way
+        if not message.isRelayed:  # also when it was lost on its way
             self._table.connectionGone(worker, message.connection)
-        given = descriptors.take(2 if isRelayed else 1)
+        given = descriptors.take(2 if message.isRelayed else 1)
         try:
             if self._workforce.hasRoom(message.worker):
                 self._workforce.send(message.worker, takeOver(message), given)

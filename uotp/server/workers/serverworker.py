@@ -124,7 +124,7 @@ class ServerWorker(ServerService):
             case AnswerToJoin():
                 self._contact.answered(message)
             case TakeOver():
-                self._contact.takeOver(message, descriptors.take(1 if message.tls is None else 2))
+                self._contact.takeOver(message, descriptors.take(2 if message.isRelayed else 1))
             case ListenOn(group):
                 if self.running:
                     self._listen(group, *descriptors.take(1))
