@@ -145,6 +145,25 @@ class Allowance(Protocol):
         """
 
 
+class Upgrade(Protocol):
+    """
+    Asks a web server to go on with WebSocket, and judges its answer.
+    """
+
+    def request(self) -> bytes:
+        """
+        @return: what is said first.
+        """
+
+    def received(self, data: bytes) -> bytes | None:
+        """
+        Hear what the server answers.
+
+        @return: what has come behind the answer, once that is complete; L{None} before.
+        @raise PeerError: when it does not go on with WebSocket; in words.
+        """
+
+
 class DatagramReceiver(Protocol):
     """
     Takes the whole trains that a UDP port receives; L{uotp.udp.TrainProtocol} is such a

@@ -14,6 +14,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from tests.doubles.streams import MemoryStream, wrapInTls
+from uotp.boundaries import Upgrade
 from uotp.client.context import ClientContext, ReachabilityObserver, ServerDialer
 from uotp.client.dial.patience import Patience
 from uotp.client.dial.segmentsize import SegmentSizes
@@ -124,12 +125,20 @@ class MemoryDialer:
     @ivar addresses: what a lookup finds; L{None} for name servers that do not answer.
     @ivar lookups: those that are not answered, or were cancelled.
     @ivar attempts: every connection that was begun.
+    @ivar newUpgrade: asks a web server for WebSocket, if there is one.
     """
 
     def __init__(self) -> None:
         self.addresses: Addresses | LookupFailed | None = [IPv4Address("TCP", "192.0.2.1", 8443)]
         self.lookups: list[Deferred[Addresses]] = []
         self.attempts: list[Attempt] = []
+        self.newUpgrade: Callable[[], Upgrade] | None = None
+
+    def upgrade(self) -> Upgrade | None:
+        """
+        See L{uotp.transport.Dialer.upgrade}.
+        """
+        return None if self.newUpgrade is None else self.newUpgrade()
 
     def lookUp(self) -> Deferred[Addresses]:
         """

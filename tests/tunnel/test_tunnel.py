@@ -58,7 +58,13 @@ BYE2 = b"\4" + bytes(9)
 EXPECTED = {
     State.NEW: {Event.CONNECTED: State.HANDSHAKE, Event.DISCONNECTED: State.LOST},
     State.HANDSHAKE: {Event.SECURED: State.HELLO, Event.CLOSED: State.CLOSING, Event.DISCONNECTED: State.LOST},
-    State.HELLO: {Event.GREETED: State.OPEN, Event.CLOSED: State.CLOSING, Event.DISCONNECTED: State.LOST},
+    State.UPGRADING: {Event.UPGRADED: State.HELLO, Event.CLOSED: State.CLOSING, Event.DISCONNECTED: State.LOST},
+    State.HELLO: {
+        Event.ASKED: State.UPGRADING,
+        Event.GREETED: State.OPEN,
+        Event.CLOSED: State.CLOSING,
+        Event.DISCONNECTED: State.LOST,
+    },
     State.OPEN: {
         Event.DRAIN: State.DRAINING,
         Event.PEER_DRAINED: State.DRAINED,
@@ -80,9 +86,18 @@ def done() -> Failure:
     return Failure(ConnectionDone())
 
 
+def advance(tunnel: Tunnel, event: Event) -> None:
+    """
+    Let an event happen that only one kind of tunnel knows how to bring about.
+    """
+    tunnel._advance(event)
+
+
 STEPS: dict[Event, Callable[[Tunnel], None]] = {
     Event.CONNECTED: lambda tunnel: tunnel.makeConnection(MemoryStream(tunnel, secured=True)),
     Event.SECURED: lambda tunnel: tunnel.handshakeCompleted(),
+    Event.ASKED: lambda tunnel: advance(tunnel, Event.ASKED),
+    Event.UPGRADED: lambda tunnel: advance(tunnel, Event.UPGRADED),
     Event.GREETED: lambda tunnel: tunnel.carryFor(RecordingSession()),
     Event.DRAIN: lambda tunnel: tunnel.drain() if tunnel.state in TALKING else None,
     Event.PEER_DRAINED: lambda tunnel: tunnel.peerDrained(),
@@ -94,6 +109,7 @@ STEPS: dict[Event, Callable[[Tunnel], None]] = {
 WAYS: dict[State, tuple[Event, ...]] = {
     State.NEW: (),
     State.HANDSHAKE: (Event.CONNECTED,),
+    State.UPGRADING: (Event.CONNECTED, Event.SECURED, Event.ASKED),
     State.HELLO: (Event.CONNECTED, Event.SECURED),
     State.OPEN: (Event.CONNECTED, Event.SECURED, Event.GREETED),
     State.DRAINING: (Event.CONNECTED, Event.SECURED, Event.GREETED, Event.DRAIN),

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 
+from uotp.boundaries import Upgrade
 from uotp.client.connectionlimit import ConnectionLimit
 from uotp.client.dial.addresses import AddressOrder
 from uotp.client.dial.dialqueue import DialQueue
@@ -127,6 +128,11 @@ class ServerDialer(Protocol):
     def connect(self, address: Any, makeTunnel: Callable[[], Tunnel], segmentSize: int | None = None) -> Deferred[Any]:
         """
         Try to connect to one of them.
+        """
+
+    def upgrade(self) -> Upgrade | None:
+        """
+        Begin to ask the web server there to go on with WebSocket; L{None} where there is none.
         """
 
 

@@ -19,6 +19,7 @@ from uotp.client.context import ClientContext, noToken
 from uotp.client.dial.outcomes import DialOutcome
 from uotp.client.dial.segmentsize import SegmentSizes
 from uotp.client.dial.segmentwatch import WATCH_SECONDS
+from uotp.client.dial.upgrades import upgradeTo
 from uotp.client.front import ClientFront
 from uotp.client.lookup.lastgood import WRITE_SECONDS, LastGood, WriteElsewhere
 from uotp.client.lookup.serverlookup import ServerLookup
@@ -102,6 +103,7 @@ class ClientService(ClientFront):
             self._lookup,
             settings.mark,
             settings.tuning,
+            upgradeTo(settings.servers[0], isPlain=credentials is None),
         )
         self._context = ClientContext(
             settings,

@@ -8,12 +8,17 @@ import re
 from dataclasses import dataclass, field
 
 from uotp.net.hosts import Host
+from uotp.net.names import dnsName
 
 MAX_SERVERS = 16
 """So many servers may be named.  Each may cost a source a connection that carries nothing."""
 
 MAX_PATH_BYTES = 1024
 """A path may be so long.  Web servers take some thousand bytes for a whole line."""
+
+WS_PORT = 80
+WSS_PORT = 443
+"""The ports of URLs that name none."""
 
 _PATH = re.compile(r"/[!-~]*")
 """A slash, and letters that can be seen."""
@@ -40,6 +45,16 @@ class ServerPlace:
         Host and port.
         """
         return self.host, self.port
+
+    def hostField(self, *, isPlain: bool = False) -> str:
+        """
+        @param isPlain: whether there is no TLS.
+        @return: what a request to this place says in its C{Host} field: without the port that goes without saying, and
+            without the zone of an address, which means something on this machine only.
+        """
+        host = Host.parse(self.host)
+        shown = dnsName(self.host) if host.address is None else host.withoutZone.besidePort
+        return shown if self.port == (WS_PORT if isPlain else WSS_PORT) else f"{shown}:{self.port}"
 
     def shown(self, *, isPlain: bool = False) -> str:
         """

@@ -12,6 +12,7 @@ from uotp.transport.listener import Listener, Newcomer, listen, listenOn
 from uotp.transport.pipe import newPipe
 from uotp.transport.relay import Relay
 from uotp.transport.relayed import adopt
+from uotp.transport.websocket.upgrade import WebSocketUpgrade
 
 __all__ = [
     "AcceptedTcpStream",
@@ -21,6 +22,7 @@ __all__ = [
     "Listener",
     "Newcomer",
     "Relay",
+    "WebSocketUpgrade",
     "adopt",
     "listen",
     "listenOn",

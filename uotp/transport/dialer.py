@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.protocol import ClientFactory
 from twisted.python.failure import Failure
 
+from uotp.boundaries import Upgrade
 from uotp.net import Addresses, NameLookup, TunnelSocketOptions
 from uotp.transport.dialled import DialledTcpStream, DialledTlsStream
 from uotp.transport.handshakes import HandshakeQueue
@@ -145,6 +146,7 @@ class Dialer:
         resolver: NameLookup,
         mark: int | None = None,
         tuning: TunnelSocketOptions | None = None,
+        newUpgrade: Callable[[], Upgrade] | None = None,
     ) -> None:
         """
         @param server: host name or address, and port.
@@ -152,10 +154,12 @@ class Dialer:
         @param resolver: finds the addresses of a host name.
         @param mark: a firewall mark for the connections, or L{None}.
         @param tuning: how their sockets are set up.
+        @param newUpgrade: begins to ask the web server there to go on with WebSocket; L{None} to go on without.
         """
         self._reactor = reactor
         self._server = server
         self._resolver = resolver
+        self._newUpgrade = newUpgrade
         choices: dict[str, Any] = {"mark": mark, "tuning": tuning or TunnelSocketOptions()}
         self._kind: type[DialledTcpStream]
         if creator is None:
@@ -173,6 +177,12 @@ class Dialer:
         """
         host, port = self._server
         return self._resolver.lookUp(host, port, "TCP")
+
+    def upgrade(self) -> Upgrade | None:
+        """
+        @return: what asks the web server there, on one connection, to go on with WebSocket; L{None} to go on without.
+        """
+        return None if self._newUpgrade is None else self._newUpgrade()
 
     def connect(self, address: Any, makeTunnel: Callable[[], Any], segmentSize: int | None = None) -> Deferred[Any]:
         """

@@ -10,10 +10,11 @@ from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
+from uotp.boundaries import Upgrade
 from uotp.errors import PeerError
 from uotp.order import AUTO_ORDER, Order
 from uotp.telemetry import spelled
-from uotp.tunnel.states import DialledTunnelOwner, TunnelState
+from uotp.tunnel.states import DialledTunnelOwner, TunnelEvent, TunnelState
 from uotp.tunnel.tunnel import Tunnel
 from uotp.wire import (
     ClientHello,
@@ -32,18 +33,30 @@ ONLY_FORMAT_1 = (
 )
 """When we have a token, and the other end does not choose format 2."""
 
+HTTP_2 = (
+    "the web server there has chosen HTTP/2, in which we open no WebSocket: leave h2 out of what is offered by ALPN"
+)
+"""When the other end of a WebSocket to be speaks another HTTP, since we have offered it."""
+
 NO_HANDSHAKE = "in the TLS handshake, without a word: its log, or a firewall's, may say why"
+NO_UPGRADE = "before it answered the HTTP request: its log may say why, or it is no web server"
 NO_ANSWER = "before it answered the hello: its log may say why, or it is no uotp server of format 2"
 NOTHING_CAME = "before anything came: its log may say why, or it is no uotp server (format 1 does not tell)"
 """When a connection has ended before we know that the other end is a uotp server."""
 
 
+EARLY_STATES = frozenset({TunnelState.HANDSHAKE, TunnelState.UPGRADING, TunnelState.HELLO, TunnelState.OPEN})
+"""The states in which a connection may end because the other end is none of ours."""
+
+
 class DialledTunnel(Tunnel):
     """
     Is the client's end of a tunnel: it says its hello first.  In format 1 it is open at
-    once, in format 2 when the server has welcomed it.
+    once, in format 2 when the server has welcomed it.  Where it goes to a web server, that is
+    asked before the hello to go on with WebSocket.
 
     @ivar answer: the server's answer to the hello, in format 2; L{None} before it came.
+    @ivar wasTurnedAway: whether a web server has answered that it does not go on with WebSocket.
     """
 
     def __init__(
@@ -54,12 +67,14 @@ class DialledTunnel(Tunnel):
         wire: WireChoice = WireChoice.AUTO,
         order: Order = AUTO_ORDER,
         token: Token | None = None,
+        upgrade: Upgrade | None = None,
     ) -> None:
         """
         @param sessionId: of the session that the tunnel is to carry for.
         @param wire: which formats may be spoken.
         @param order: how the datagrams of that session are to be put in order.
         @param token: what is shown to the server, if it wants that.
+        @param upgrade: asks a web server to go on with WebSocket; L{None} to go on without.
         """
         super().__init__(clock, owner)
         self._dialledBy = owner
@@ -67,6 +82,8 @@ class DialledTunnel(Tunnel):
         self._wire = wire
         self._order = order
         self._shownToken = token
+        self._upgrade = upgrade
+        self.wasTurnedAway = False
         self._answerDecoder = ServerHelloDecoder()
         self.answer: ServerHello | None = None
 
@@ -78,8 +95,40 @@ class DialledTunnel(Tunnel):
         self._dialledBy.tunnelAdvanced(self)
 
     def _secured(self) -> None:
-        security = self.security
-        self.wireFormat = formatToDial(self._wire, None if security is None else security.protocol)
+        upgrade, security = self._upgrade, self.security
+        if upgrade is None:
+            self._greet(formatToDial(self._wire, None if security is None else security.protocol))
+        elif security is not None and security.protocol == b"h2":
+            self.misbehaved(PeerError(HTTP_2))
+        else:
+            self._advance(TunnelEvent.ASKED)
+            self.transport.write(upgrade.request())
+            self._dialledBy.tunnelAdvanced(self)
+
+    def _hearUpgrade(self, data: bytes) -> None:
+        """
+        Take the web server's answer.
+        """
+        assert self._upgrade is not None
+        try:
+            rest = self._upgrade.received(data)
+        except PeerError as error:
+            self.wasTurnedAway = True
+            self.misbehaved(error)
+            return
+        if rest is None:
+            return
+        self._upgrade = None
+        self._advance(TunnelEvent.UPGRADED)
+        self.transport.becomeWebSocket(rest, masks=True)
+        if self.state is TunnelState.HELLO:  # what goes on with WebSocket at that path is none of the original's
+            self._greet(WireFormat.ONE if self._wire is WireChoice.ONE else WireFormat.TWO)
+
+    def _greet(self, wireFormat: WireFormat) -> None:
+        """
+        Say the hello.
+        """
+        self.wireFormat = wireFormat
         if self.wireFormat is WireFormat.ONE and self._shownToken is not None:
             self.misbehaved(PeerError(ONLY_FORMAT_1.format(wire=spelled("wire"))))
             return
@@ -93,6 +142,9 @@ class DialledTunnel(Tunnel):
         """
         Take the server's answer.  Frames may come in the same read.
         """
+        if self.state is TunnelState.UPGRADING:
+            self._hearUpgrade(data)
+            return
         self._heardHello = True
         if self.state is not TunnelState.HELLO or self.wireFormat is WireFormat.ONE:
             return
@@ -115,7 +167,7 @@ class DialledTunnel(Tunnel):
         """
         Say why, as far as what the other end has said tells it.
         """
-        isEarly = self.state in (TunnelState.HANDSHAKE, TunnelState.HELLO, TunnelState.OPEN)
+        isEarly = self.state in EARLY_STATES
         if isEarly and self.fault is None and self.refusal is None:
             self.fault = self._suspicion(reason)
         super().connectionLost(reason)
@@ -130,6 +182,8 @@ class DialledTunnel(Tunnel):
         how = "closed by the other end" if kind is ConnectionDone else "connection lost"
         if self.state is TunnelState.HANDSHAKE and self.security is not None:
             return f"{how} {NO_HANDSHAKE} (or was {spelled('tls=None')} said there?)"
+        if self.state is TunnelState.UPGRADING:
+            return f"{how} {NO_UPGRADE}"
         if self.state is TunnelState.HELLO:
             return f"{how} {NO_ANSWER}"
         if self.wireFormat is WireFormat.ONE:

@@ -16,12 +16,14 @@ T_contra = TypeVar("T_contra", contravariant=True)
 
 class TunnelState(Enum):
     """
-    Tells where in its life a tunnel is.  DRAINING: we have said that no more trains follow,
-    and the other end has not.  DRAINED: both have.
+    Tells where in its life a tunnel is.  UPGRADING: we have asked a web server to go on with
+    WebSocket.  DRAINING: we have said that no more trains follow, and the other end has not.
+    DRAINED: both have.
     """
 
     NEW = auto()
     HANDSHAKE = auto()
+    UPGRADING = auto()
     HELLO = auto()
     OPEN = auto()
     DRAINING = auto()
@@ -37,6 +39,8 @@ class TunnelEvent(Enum):
 
     CONNECTED = auto()
     SECURED = auto()
+    ASKED = auto()
+    UPGRADED = auto()
     GREETED = auto()
     DRAIN = auto()
     PEER_DRAINED = auto()
@@ -50,6 +54,10 @@ TUNNEL_STATES: dict[tuple[TunnelState, TunnelEvent], TunnelState] = {
     (TunnelState.HANDSHAKE, TunnelEvent.SECURED): TunnelState.HELLO,
     (TunnelState.HANDSHAKE, TunnelEvent.CLOSED): TunnelState.CLOSING,
     (TunnelState.HANDSHAKE, TunnelEvent.DISCONNECTED): TunnelState.LOST,
+    (TunnelState.HELLO, TunnelEvent.ASKED): TunnelState.UPGRADING,
+    (TunnelState.UPGRADING, TunnelEvent.UPGRADED): TunnelState.HELLO,
+    (TunnelState.UPGRADING, TunnelEvent.CLOSED): TunnelState.CLOSING,
+    (TunnelState.UPGRADING, TunnelEvent.DISCONNECTED): TunnelState.LOST,
     (TunnelState.HELLO, TunnelEvent.GREETED): TunnelState.OPEN,
     (TunnelState.HELLO, TunnelEvent.CLOSED): TunnelState.CLOSING,
     (TunnelState.HELLO, TunnelEvent.DISCONNECTED): TunnelState.LOST,

@@ -120,7 +120,8 @@ class Attempt:
     def _makeTunnel(self) -> Tunnel:
         context = self._context
         wire, order = context.settings.wire, context.settings.order
-        tunnel = DialledTunnel(context.clock, self._owner, self._sessionId, wire, order, context.token())
+        upgrade = context.dialer.upgrade()
+        tunnel = DialledTunnel(context.clock, self._owner, self._sessionId, wire, order, context.token(), upgrade)
         self._context.liveTunnels.add(tunnel)
         return tunnel
 

@@ -30,7 +30,11 @@ Without that it stalls after L{SURE_TIMES} as long: the server may just be slow.
 
 SURE_TIMES = 3
 
-DIAL_STEPS = {TunnelState.HANDSHAKE: DialStep.TLS, TunnelState.HELLO: DialStep.HELLO}
+DIAL_STEPS = {
+    TunnelState.HANDSHAKE: DialStep.TLS,
+    TunnelState.UPGRADING: DialStep.UPGRADE,
+    TunnelState.HELLO: DialStep.HELLO,
+}
 """What a tunnel waits for in a state."""
 
 
@@ -204,8 +208,9 @@ class Contender:
         """
         tunnel, self.tunnel = self.tunnel, None
         if not self.isOver:
-            self.wasStopped = isinstance(tunnel, DialledTunnel) and tunnel.refusal is None and tunnel.answer is None
-            isAnswered = isinstance(tunnel, DialledTunnel) and tunnel.answer is not None
+            isDialled = isinstance(tunnel, DialledTunnel)
+            isAnswered = isinstance(tunnel, DialledTunnel) and (tunnel.answer is not None or tunnel.wasTurnedAway)
+            self.wasStopped = isDialled and tunnel is not None and tunnel.refusal is None and not isAnswered
             outcome = DialOutcome.TURNED_AWAY if isAnswered else DialOutcome.LOST
             isRefused = tunnel is not None and tunnel.refusal is not None
             self._fail(DialOutcome.TLS_REFUSED if isRefused else outcome, wordsForLoss(self.step, words))

@@ -53,6 +53,7 @@ DURING = {
     DialStep.LOOKUP: "",
     DialStep.CONNECT: " while it was made",
     DialStep.TLS: " during the TLS handshake",
+    DialStep.UPGRADE: " before it has answered the HTTP request",
     DialStep.HELLO: " before it has answered the hello",
 }
 """When a connection ended, for the end of a line."""
@@ -115,6 +116,8 @@ def wordsForTimeOut(step: DialStep, host: str, seconds: float) -> str:
             f"connected to {host} by TCP, but no TLS handshake {after}: the program there stands still or speaks "
             "no TLS, or large packets are lost on the way"
         )
+    if step is DialStep.UPGRADE:
+        return f"connected to {host}, but no answer to the HTTP request {after}: is that a web server?"
     return f"connected to {host}, but no answer to the hello {after}: is that a uotp-server?"
 
 

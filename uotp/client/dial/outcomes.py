@@ -25,7 +25,7 @@ class DialOutcome(Enum):
     UNREACHABLE = "nothing leads there"
     TIMED_OUT = "a step was not done in time"
     TLS_REFUSED = "one end has refused the other in TLS"
-    TURNED_AWAY = "the server has answered the hello, and does not let us in"
+    TURNED_AWAY = "the server has answered, and does not let us in"
     LOST = "the connection was lost, or could not be made for another reason"
 
 

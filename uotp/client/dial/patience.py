@@ -29,6 +29,7 @@ class DialStep(Enum):
     LOOKUP = "lookup"
     CONNECT = "connect"
     TLS = "TLS"
+    UPGRADE = "WebSocket"
     HELLO = "hello"
 
 

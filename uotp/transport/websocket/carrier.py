@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.python.failure import Failure
 
 from uotp.boundaries import Allowance
@@ -259,5 +259,5 @@ class WebSocketCarrier:
         if deadline is not None and deadline.active():
             deadline.cancel()
         self._isLost = True
-        isExpected = self._decoder.hasClosed and reason.check(ConnectionLost)
+        isExpected = self._decoder.hasClosed and reason.check(ConnectionLost) and not reason.check(ConnectionAborted)
         self.protocol.connectionLost(Failure(ConnectionDone()) if isExpected else reason)

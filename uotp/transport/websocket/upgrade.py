@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 
 import h11
 
+from uotp.boundaries import Upgrade
 from uotp.errors import PeerError
 
 Fields = Iterable[tuple[bytes, bytes]]
@@ -197,3 +198,7 @@ def wordsForStatus(status: int) -> str:
     if status < 400:  # noqa: PLR2004 - what is found elsewhere
         return f"what answers there sends us to another address ({status}), and we do not follow: name that in the URL"
     return f"what answers there speaks HTTP, and refuses the request ({status})"
+
+
+# It fits its seam.
+_upgrade: type[Upgrade] = WebSocketUpgrade
