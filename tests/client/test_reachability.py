@@ -98,7 +98,7 @@ class ReachabilityTests(SynchronousTestCase):
         """
         Each try has more time than the one before.
         """
-        for step in (DialStep.LOOKUP, DialStep.CONNECT, DialStep.TLS, DialStep.HELLO):
+        for step in (DialStep.LOOKUP, DialStep.CONNECT, DialStep.TLS, DialStep.UPGRADE, DialStep.HELLO):
             before = len(self.lines())
             for seconds in (0.5, 1.0, 4.0, 8.0, 16.0, 30.0):
                 self.reachability.tunnelFailed(wordsForTimeOut(step, "192.0.2.1", seconds))
