@@ -21,6 +21,11 @@ SESSION_ID = b"a session's id !"
 
 WELCOME = encodeServerHello(ServerHello(True, False, 150))
 WELCOME_NEW = encodeServerHello(ServerHello(True, True, 150))
+WELCOME_AT_FIRST, WELCOME_AT_SECOND = (
+    encodeServerHello(ServerHello(True, False, 150, bytes([number]) * 8)) for number in (1, 2)
+)
+"""What two servers say."""
+
 REFUSAL = encodeServerHello(ServerHello(False))
 
 PING = b"\1\0\0\0\0\x08" + bytes(4)
@@ -37,6 +42,7 @@ class RecordingSlotOwner:
     @ivar welcomes: what the server has answered.
     @ivar refusals: how often it has let nobody in.
     @ivar stopped: of each attempt that was stopped on the way, when it was begun.
+    @ivar instance: of the server that the session is at, once one was named.
     """
 
     urgency = Urgency.FIRST
@@ -48,6 +54,7 @@ class RecordingSlotOwner:
         self.welcomes: list[ServerHello] = []
         self.refusals = 0
         self.stopped: list[float] = []
+        self.instance: bytes | None = None
 
     @property
     def longestWait(self) -> float:
@@ -61,6 +68,13 @@ class RecordingSlotOwner:
 
     def dialStopped(self, begunAt: float) -> None:
         self.stopped.append(begunAt)
+
+    def admits(self, slot: Slot, answer: ServerHello) -> bool:
+        self.instance = self.instance or answer.instance
+        return not self.isElsewhere(answer)
+
+    def isElsewhere(self, answer: ServerHello) -> bool:
+        return answer.instance != self.instance
 
     def welcomed(self, answer: ServerHello) -> None:
         self.welcomes.append(answer)

@@ -13,6 +13,8 @@ from tests.client.slots import (
     REFUSAL,
     SESSION_ID,
     WELCOME,
+    WELCOME_AT_FIRST,
+    WELCOME_AT_SECOND,
     WELCOME_NEW,
     SlotTestCase,
 )
@@ -822,3 +824,63 @@ class PoolTests(SlotTestCase):
         pool.prove()
         self.assertEqual(first.transport.getOutBuffer(), PING + (2).to_bytes(8, "big"))
         self.assertEqual((third.cancelled, len(self.context.attempts)), (True, 5))
+
+
+class PoolAtOneServerTests(SlotTestCase):
+    """
+    Keep a session at one of several servers.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.useFormat2()
+        self.context.choose(poolSize=2, minPool=2)
+        self.poolOwner = RecordingPoolOwner()
+        self.pool = Pool(self.context, self.session, SESSION_ID, self.poolOwner)
+        self.addCleanup(self.end, self.pool)
+        self.pool.start()
+        self.pool.widen(2)
+        self.welcomeLast(WELCOME_AT_FIRST)
+        self.first = self.context.attempts[0]
+
+    def test_firstThatIsWelcomedDecides(self) -> None:
+        self.welcomeLast(WELCOME_AT_SECOND)
+        self.assertEqual(self.pool.ready, 1)
+        self.waitForDial()
+        self.welcomeLast(WELCOME_AT_FIRST)
+        self.assertEqual((self.pool.ready, self.poolOwner.wasForgotten), (2, []))
+        self.pool.checkInvariant()
+
+    def test_whenNoneIsLeftTheNextDecidesAnew(self) -> None:
+        """
+        The numbers begin anew, also where the other server had the session once.
+        """
+        self.last.fail(error.ConnectionRefusedError())
+        self.first.transport.lose()
+        self.waitForDial()
+        self.welcomeLast(WELCOME_AT_SECOND)
+        self.assertEqual((self.pool.ready, self.poolOwner.wasForgotten), (1, [self.pool]))
+        self.pool.checkInvariant()
+
+    def test_tunnelsThatDoNotAnswerAreLeftToTheOtherServer(self) -> None:
+        """
+        The server stands still, and its connections stay open.  When it goes on, the session is not there any more.
+        """
+        second = self.welcomeLast(WELCOME_AT_FIRST)
+        attempts = len(self.context.attempts)
+        self.clock.pump([0.1] * 50)
+        self.assertEqual(self.pool.ready, 0)
+        self.assertGreater(len(self.context.attempts), attempts)
+        self.welcomeLast(WELCOME_AT_SECOND)
+        self.assertEqual(self.poolOwner.wasForgotten, [self.pool])
+        for each in (self.first, second):
+            self.assertTrue(each.transport.getOutBuffer().endswith((BYE, DRAIN)))
+        self.pool.checkInvariant()
+
+    def test_serversThatNameThemselvesNotAreTakenForOne(self) -> None:
+        """
+        As before there were names, and beside one that has a name they are another.
+        """
+        self.welcomeLast(WELCOME)
+        self.assertEqual(self.pool.ready, 1)
+        self.assertEqual(self.context.reachability.strays, 1)

@@ -215,6 +215,7 @@ class RaceTests(_RaceTestCase):
         self.context.dialer.addresses = LookupFailed("no such name")
         self.slot().dial()
         expected = dict.fromkeys(DialOutcome, 1) | {DialOutcome.DONE: 4}
+        del expected[DialOutcome.ELSEWHERE]  # the session of a slot may be at any server
         self.assertEqual(dict(self.context.outcomes), expected)
 
     def test_lineAboutManyAddressesIsShort(self) -> None:

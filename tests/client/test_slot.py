@@ -9,18 +9,31 @@ import random
 from collections.abc import Callable
 
 from twisted.internet import error
+from twisted.internet.address import IPv4Address
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.python.failure import Failure
 
-from tests.client.slots import BYE, DRAIN, PING, REFUSAL, SESSION_ID, WELCOME, WELCOME_NEW, SlotTestCase
-from tests.doubles.dialling import MemoryContext
+from tests.client.slots import (
+    BYE,
+    DRAIN,
+    PING,
+    REFUSAL,
+    SESSION_ID,
+    WELCOME,
+    WELCOME_AT_FIRST,
+    WELCOME_AT_SECOND,
+    WELCOME_NEW,
+    SlotTestCase,
+)
+from tests.doubles.dialling import Attempt, MemoryContext
 from tests.doubles.streams import MemoryStream, streamOf
 from uotp.boundaries import Security
 from uotp.client.dial.backoff import FIRST_SECONDS
-from uotp.client.dial.race import MAX_CONTENDERS
+from uotp.client.dial.outcomes import DialOutcome
+from uotp.client.dial.race import MAX_CONTENDERS, STAGGER_SECONDS
 from uotp.client.dial.segmentsize import SegmentSizes
 from uotp.client.lifetime import AGE_SPREAD
-from uotp.client.slot import PROVED_SECONDS, Slot
+from uotp.client.slot import MOST_STRAY_SECONDS, PROVED_SECONDS, QUICK_STRAYS, STRAY_SECONDS, Slot
 from uotp.client.slotstates import SlotEvent as Event
 from uotp.client.slotstates import SlotState as State
 from uotp.errors import PeerError
@@ -845,3 +858,91 @@ class SlotLogTests(SlotTestCase):
 
     def test_aSessionThatIsOverIsSaid(self) -> None:
         self.assertEqual(self.said(self.up().leave)[0], "its session is over")
+
+
+class SlotAtOneServerTests(SlotTestCase):
+    """
+    Dial where connections come to several servers.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.useFormat2()
+        self.owner.instance = b"\1" * 8
+
+    def stray(self) -> Attempt:
+        """
+        Let the newest attempt come to another server.
+        """
+        self.clock.advance(0)
+        return self.welcomeLast(WELCOME_AT_SECOND)
+
+    def test_tunnelToAnotherServerSaysByeAndIsDialledAgain(self) -> None:
+        """
+        It is no failure, and nothing is carried.
+        """
+        slot = self.slot()
+        slot.dial()
+        first = self.stray()
+        self.assertTrue(first.transport.getOutBuffer().endswith(BYE))
+        self.assertIsNone(first.tunnel.link)
+        self.assertEqual((self.owner.up, self.welcomes, self.context.reachability.reasons), ([], [], []))
+        self.assertEqual(self.waitForDial(), STRAY_SECONDS)
+        self.welcomeLast(WELCOME_AT_FIRST)
+        self.assertEqual((self.owner.up, len(self.welcomes)), ([slot], 1))
+        self.assertEqual(self.context.outcomes[DialOutcome.ELSEWHERE], 1)
+        self.assertEqual(self.context.reachability.strays, 1)
+
+    def test_triesBecomeRareWhereAllComeToAnotherServer(self) -> None:
+        self.slot().dial()
+        waits = []
+        for _ in range(QUICK_STRAYS + 30):
+            self.stray()
+            waits.append(round(self.waitForDial(), 6))
+        self.assertEqual(waits[:QUICK_STRAYS], [STRAY_SECONDS] * QUICK_STRAYS)
+        self.assertEqual(waits[QUICK_STRAYS], FIRST_SECONDS)
+        self.assertEqual(waits[-1], MOST_STRAY_SECONDS)
+
+    def test_anotherAddressIsTriedFirstTheNextTime(self) -> None:
+        """
+        The one that leads elsewhere has not failed: for other sessions it is as good as before.
+        """
+        self.context.dialer.addresses = [IPv4Address("TCP", f"192.0.2.{number}", 8443) for number in (1, 2)]
+        self.slot().dial()
+        self.stray()
+        self.assertEqual(self.last.address.host, "192.0.2.2")
+        self.welcomeLast(WELCOME_AT_FIRST)
+        self.assertEqual(self.context.addresses.best, self.last.address)
+        self.assertEqual(len(self.owner.up), 1)
+
+    def test_tunnelThatIsReplacedStaysUntilOneComesToItsServer(self) -> None:
+        slot = self.slot()
+        slot.dial()
+        old = self.welcomeLast(WELCOME_AT_FIRST)
+        slot.renew()
+        self.stray()
+        self.assertEqual(slot.state, State.RETRYING)
+        self.assertFalse(old.transport.getOutBuffer().endswith(DRAIN))
+        self.waitForDial()
+        self.welcomeLast(WELCOME_AT_FIRST)
+        self.assertTrue(old.transport.getOutBuffer().endswith(DRAIN))
+        self.assertEqual(self.owner.up, [slot])
+
+    def test_addressThatFailsBesideIsAFailure(self) -> None:
+        self.context.dialer.addresses = [IPv4Address("TCP", f"192.0.2.{number}", 8443) for number in (1, 2)]
+        self.slot().dial()
+        self.stray()
+        self.last.fail(error.ConnectionRefusedError())
+        self.assertEqual(len(self.context.reachability.reasons), 1)
+
+    def test_secondTunnelOfARaceToAnotherServerSaysBye(self) -> None:
+        self.context.dialer.addresses = [IPv4Address("TCP", f"192.0.2.{number}", 8443) for number in (1, 2)]
+        slot = self.slot()
+        slot.dial()
+        self.clock.advance(STAGGER_SECONDS)
+        one, other = self.context.attempts
+        one.open()
+        other.open()
+        one.tunnel.dataReceived(WELCOME_AT_FIRST)
+        self.assertTrue(other.transport.aborted)
+        self.assertEqual(self.owner.up, [slot])

@@ -173,6 +173,7 @@ class RecordingReachability:
     @ivar reasons: why tunnels failed.
     @ivar limits: how many connections the path lets through, each time that was found.
     @ivar volumes: how much it lets each carry.
+    @ivar strays: how often a tunnel led to another server than that of its session.
     """
 
     def __init__(self) -> None:
@@ -188,6 +189,7 @@ class RecordingReachability:
         self.replaced: list[tuple[str, str, str]] = []
         self.limits: list[int] = []
         self.volumes: list[int] = []
+        self.strays = 0
 
     @property
     def tunnels(self) -> int:
@@ -220,6 +222,9 @@ class RecordingReachability:
 
     def stayed(self, *, isSecured: bool) -> None:
         self.stays.append(isSecured)
+
+    def leadsToSeveral(self) -> None:
+        self.strays += 1
 
     def nothingComesBack(self, name: str, *, isWelcome: bool) -> None:
         self.silent.append((name, isWelcome))

@@ -28,6 +28,7 @@ from uotp.errors import PeerError
 from uotp.order import MAX_REORDER_SECONDS, MIN_REORDER_SECONDS, Order, OrderMode
 from uotp.wire.foreign import FOREIGN
 from uotp.wire.hello import (
+    INSTANCE_BYTES,
     MAX_EXTENSIONS_BYTES,
     NO_SESSION_ID,
     TELLING_BYTES,
@@ -321,6 +322,7 @@ class ServerHelloTests(HelloTestCase):
             st.booleans(),
             st.none() | st.booleans(),
             st.none() | st.integers(0, 0xFFFFFFFF) | st.sampled_from((0, 1, 150, 0xFFFFFFFF)),
+            st.none() | st.binary(min_size=INSTANCE_BYTES, max_size=INSTANCE_BYTES),
         ),
         CUTS,
     )

@@ -160,6 +160,10 @@ SERVER_HELLOS = [
         Vector("welcome-resumed", "756f7470 02 00 000b 01 0001 01 02 0004 00000096"),
         ServerHello(True, isNew=False, keptSeconds=150),
     ),
+    ServerHelloVector(
+        Vector("welcome-instance", "756f7470 02 00 0016 01 0001 00 02 0004 00000096 05 0008 9f31c2d80b6ae457"),
+        ServerHello(True, isNew=True, keptSeconds=150, instance=bytes.fromhex("9f31c2d80b6ae457")),
+    ),
     ServerHelloVector(Vector("welcome-state-alone", "756f7470 02 00 0004 01 0001 01"), ServerHello(True, isNew=False)),
     ServerHelloVector(
         Vector("welcome-kept-longest", "756f7470 02 00 0007 02 0004 ffffffff"),
@@ -313,6 +317,7 @@ MALFORMED_SERVER_HELLOS = [
     Malformed("756f7470 02 00 0005 01 0002 0000", "2 bytes instead of 1"),
     Malformed("756f7470 02 00 0006 02 0003 000096", "3 bytes instead of 4"),
     Malformed("756f7470 02 01 0008 02 0005 0000000096", "5 bytes instead of 4"),
+    Malformed("756f7470 02 00 0005 05 0002 9f31", "2 bytes instead of 8"),
 ]
 
 MALFORMED_FRAMES = [

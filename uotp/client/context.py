@@ -69,6 +69,11 @@ class ReachabilityObserver(Protocol):
         @param isSecured: whether it has TLS.
         """
 
+    def leadsToSeveral(self) -> None:
+        """
+        A tunnel that was to lead to the server of its session leads to another one.
+        """
+
     def nothingComesBack(self, name: str, *, isWelcome: bool) -> None:
         """
         A source has sent for some seconds, and nothing has ever come back to it.

@@ -133,6 +133,8 @@ class Pool:
         self._mayHave = 0
         self._wanting: dict[Slot, None] = {}  # those that have a tunnel, or are to have one
         self._carriedBefore: dict[Slot, int] | None = None  # of each, when there were too many already
+        self._instance: bytes | None = None  # of the server that the session is at
+        self._hasServer = self._hasMoved = False  # whether that is known; whether it was another one before
         self._up = 0  # slots with a tunnel that answers
         self._first: Slot | None = None  # the one that dials while none is up
         self._held: dict[Slot, None] = {}  # those that would dial if one were up, or the path not full
@@ -251,13 +253,37 @@ class Pool:
         if self._first is not None:
             self._first.dial()
 
+    def admits(self, slot: Slot, answer: ServerHello) -> bool:
+        """
+        See L{uotp.client.slot.SlotOwner}.  While a tunnel answers, the session stays at its server: another one
+        would know nothing of its numbers, and would send to the target from another address.  When none does,
+        whichever server answers next has the session from then on.
+        """
+        if not self.isElsewhere(answer):
+            self._instance, self._hasServer = answer.instance, True
+            return True
+        if self._up:
+            return False
+        self._instance, self._hasMoved = answer.instance, True
+        for other in self._slots:
+            if other is not slot:
+                other.leaveServer()
+        return True
+
+    def isElsewhere(self, answer: ServerHello) -> bool:
+        """
+        See L{uotp.client.slot.SlotOwner}.
+        """
+        return self._hasServer and answer.instance != self._instance
+
     def welcomed(self, answer: ServerHello) -> None:
         """
         See L{uotp.client.slot.SlotOwner}.
         """
         wasKnown, self.isKnown = self.isKnown, True
+        hasMoved, self._hasMoved = self._hasMoved, False
         self._refusals, self.isOfOldKey = 0, False
-        if wasKnown and answer.isNew and self._owner is not None:
+        if wasKnown and (answer.isNew or hasMoved) and self._owner is not None:
             self._owner.forgotten(self)
 
     def refused(self) -> None:

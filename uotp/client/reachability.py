@@ -59,6 +59,7 @@ class Reachability:
         self.failingSince: float | None = None
         self._budget = LineBudget(clock)
         self._up = 0
+        self._leadsToSeveral = False
         self.failures, self.lastFailure = 0, ""
         self._known = Known.NOTHING
         self._wasUotp = False  # it has been reached once, and will be the same when it is back
@@ -126,6 +127,18 @@ class Reachability:
             self._known = Known.STAYS
             words = "{transport} is up to {host} port {port}, which has not said that it is uotp (format 1)"
             self._say(LogLevel.info, self._budget.spend(), words, transport="TLS" if isSecured else "TCP")
+
+    def leadsToSeveral(self) -> None:
+        """
+        A tunnel that was to lead to the server of its session leads to another one.  Say so once.
+        """
+        if not self._leadsToSeveral:
+            self._leadsToSeveral = True
+            words = (
+                "{host} port {port} leads to several servers: each session stays at one of them, and connections that "
+                "come to another are dialled again; a balancer that keeps a client at one server spares that"
+            )
+            self._say(LogLevel.warn, self._budget.spend(), words)
 
     def nothingComesBack(self, name: str, *, isWelcome: bool) -> None:
         """

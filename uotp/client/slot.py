@@ -30,6 +30,18 @@ from uotp.process import StateMachine
 from uotp.tunnel import DialledTunnel, Tunnel
 from uotp.wire import ServerHello, WireFormat, sessionName
 
+QUICK_STRAYS = 6
+"""
+So often in a row a slot dials again at once when another server has answered than the one that its session is at.
+Where a balancer sends connections to four servers by turns, the fourth comes back to the first.
+"""
+
+STRAY_SECONDS = 0.02
+"""The time until then, so that the other slots of the pool, which the same turns meet, come between."""
+
+MOST_STRAY_SECONDS = 60.0
+"""After L{QUICK_STRAYS} the waits grow to this.  The session has other tunnels, and each try costs a handshake."""
+
 PROVED_SECONDS = 5.0
 """A tunnel that stays so long is a success even when the target is silent."""
 
@@ -87,6 +99,17 @@ class SlotOwner(Protocol):
             that may not is told to dial when it may.
         """
 
+    def admits(self, slot: Slot, answer: ServerHello) -> bool:
+        """
+        @param answer: welcomes a tunnel of a slot.
+        @return: whether the tunnel leads to the server that the session is at.
+        """
+
+    def isElsewhere(self, answer: ServerHello) -> bool:
+        """
+        @return: whether an answer is of another server than the one that the session is at.
+        """
+
     def welcomed(self, answer: ServerHello) -> None:
         """
         The server has welcomed a tunnel, in format 2.
@@ -133,6 +156,8 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         self._sessionId = sessionId
         self._owner = owner
         self._failures = 0
+        self._strays = 0  # attempts in a row that came to other servers
+        self._avoided: set[Any] = set()  # where they did
         self._attempt: Attempt | None = None
         self._begunAt = 0.0  # the last attempt, by the clock
         self._tunnel: Tunnel | None = None
@@ -185,18 +210,30 @@ class Slot(StateMachine[SlotState, SlotEvent]):
     def _begin(self) -> None:
         self._begunAt = self._context.clock.seconds()
         self._attempt = None
-        attempt = Attempt(self._context, self, self._sessionId, self._failed, self._owner.urgency)
+        choices = self._owner.urgency, self._avoided
+        attempt = Attempt(self._context, self, self._sessionId, self._failed, *choices)
         if self.state in (SlotState.DIALLING, SlotState.RENEWING):  # it may have failed at once
             self._attempt = attempt
 
     def _failed(self, words: str) -> None:
         attempt, self._attempt = self._attempt, None
-        if self._advance(SlotEvent.FAILED):
+        if attempt is not None and attempt.strayed and not attempt.hasFailed:
+            self._avoided.update(attempt.strayed)
+            if self._advance(SlotEvent.FAILED):
+                self._waitToDialElsewhere()
+        elif self._advance(SlotEvent.FAILED):
             self._context.reachability.tunnelFailed(words)
             if attempt is not None and attempt.wasStopped:
                 self._owner.dialStopped(attempt.begunAt)
             took = self._context.clock.seconds() - self._begunAt
             self._waitToDial(took if self._owner.isDown else 0.0)
+
+    def _waitToDialElsewhere(self) -> None:
+        self._strays += 1
+        self._context.reachability.leadsToSeveral()
+        late = self._strays - QUICK_STRAYS
+        wait = backoffSeconds(late, MOST_STRAY_SECONDS, self._context.jitter()) if late > 0 else STRAY_SECONDS
+        self._setTimer(wait, self.dial)
 
     def _waitToDial(self, spent: float = 0.0) -> None:
         self._failures += 1
@@ -217,9 +254,19 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         The handshake is done, and in format 2 the server has welcomed us.
         """
         attempt = self._attempt
-        if attempt is None or not attempt.has(tunnel) or not self._advance(SlotEvent.OPENED):
-            tunnel.abort()  # a second address answered at the same moment, or we have given up
+        answer = tunnel.answer if isinstance(tunnel, DialledTunnel) else None
+        if attempt is None or not attempt.has(tunnel):  # a second address answered at the same moment, or we gave up
+            self._sendAway(tunnel, answer)
             return
+        if answer is not None and not self._owner.admits(self, answer):
+            attempt.elsewhere(tunnel)
+            self._sendAway(tunnel, answer)
+            return
+        if not self._advance(SlotEvent.OPENED):
+            tunnel.abort()
+            return
+        self._strays = 0
+        self._avoided.clear()
         winner = attempt.succeed(tunnel)
         self._attempt = None
         self._address, self._isProved, self._isCounted = winner.address, False, False
@@ -238,6 +285,29 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         if before is not None:
             self._retire(before)
         self._setOverdue(isOverdue=False)
+
+    def _sendAway(self, tunnel: Tunnel, answer: ServerHello | None) -> None:
+        """
+        Carry nothing through a tunnel.  Another server shall forget the session at once, and not ours.
+        """
+        if answer is not None and self._owner.isElsewhere(answer):
+            tunnel.bye()
+        else:
+            tunnel.abort()
+
+    def leaveServer(self) -> None:
+        """
+        The session is at another server from now on than the tunnel.
+        """
+        tunnel, self._tunnel = self._tunnel, None
+        if tunnel is None:
+            return
+        self._log.tell(tunnel, "its session is at another server from now on")
+        self._context.reachability.tunnelDown()
+        self._setOverdue(isOverdue=False)
+        tunnel.bye()
+        if self._advance(SlotEvent.LOST):
+            self.dial()
 
     def _retire(self, tunnel: Tunnel) -> None:
         self._context.segmentWatch.forget(tunnel)
@@ -457,7 +527,7 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         if not self._advance(SlotEvent.GIVE_UP):
             return
         self._cancel()
-        self._failures = 0
+        self._failures = self._strays = 0
         tunnel, self._tunnel = self._tunnel, None
         if tunnel is not None:
             self._log.tell(tunnel, "it is not needed any more")

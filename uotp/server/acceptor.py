@@ -153,6 +153,7 @@ class Acceptor(Factory):
         wallClock: Callable[[], float] = time.time,
         tokens: Callable[[], Tokens | None] = lambda: None,
         objection: Callable[[Security], PeerError | None] = lambda _: None,
+        instance: bytes | None = None,
     ) -> None:
         """
         @param registry: who knows the sessions.
@@ -167,7 +168,9 @@ class Acceptor(Factory):
         @param wallClock: seconds since 1970, for clients that ask.
         @param tokens: tells one of which tokens each client has to show now, if any.
         @param objection: tells why a client whose handshake is done may not join any more, or L{None}.
+        @param instance: what names this start of the server, which clients are told.
         """
+        self._instance = instance
         self._coordinator = coordinator
         self._wallClock = wallClock
         self._tokens = tokens
@@ -412,7 +415,9 @@ class Acceptor(Factory):
         accepted.served = joined.served
         kept = f"a {'new' if joined.isNew else 'known'} session, kept for {self._registry.linger:g} s without a tunnel"
         self._liveTunnels.log.opened(tunnel, joined.served.name, kept)
-        tunnel.welcome(joined.served.session, isNew=joined.isNew, keptSeconds=self._registry.linger)
+        tunnel.welcome(
+            joined.served.session, isNew=joined.isNew, keptSeconds=self._registry.linger, instance=self._instance
+        )
         return True
 
     def _join(self, tunnel: Tunnel, peer: str, hello: ClientHello, key: bytes | None, owner: Hashable) -> Joined:

@@ -29,6 +29,7 @@ from uotp.tls import ServerCredentials
 from uotp.transport import AcceptedTcpStream, AcceptedTlsStream, HandshakeQueue, Listener, listen, listenOn
 from uotp.tunnel import shortStatus
 from uotp.udp import datagramPortOpener
+from uotp.wire import newInstance
 
 if TYPE_CHECKING:
     from uotp.monitoring import Reporter
@@ -52,11 +53,13 @@ class ServerService(ServerFront):
         credentials: ServerCredentials | None,
         reactor: Any,
         coordination: Coordination | None = None,
+        instance: bytes | None = None,
     ) -> None:
         """
         See L{TunnelService}.
 
         @param coordination: what a worker needs beside others; L{None} where there is only one process.
+        @param instance: what names this start of the server, where there are several workers.
         """
         super().__init__(settings, credentials, reactor)
         share = settings.ownerShare if coordination is None else PERCENT
@@ -92,6 +95,7 @@ class ServerService(ServerFront):
             coordination,
             tokens=lambda: None if credentials is None else credentials.tokens,
             objection=self.objection,
+            instance=instance or newInstance(),
         )
 
     def lookUpAhead(self) -> None:

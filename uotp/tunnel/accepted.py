@@ -50,17 +50,20 @@ class AcceptedTunnel(Tunnel):
         self.isSecured = True
         self._acceptedBy.tunnelSecured(self)
 
-    def welcome(self, session: CarriedSession, *, isNew: bool, keptSeconds: float) -> None:
+    def welcome(
+        self, session: CarriedSession, *, isNew: bool, keptSeconds: float, instance: bytes | None = None
+    ) -> None:
         """
         Open the tunnel for a session, and take what has come behind the hello.  In format 2, tell
         the client that it is open.
 
         @param isNew: whether the session was not known before.
         @param keptSeconds: for how long the session is kept without a tunnel.
+        @param instance: what names this start of the server.
         """
         self.transport.admit()
         if self.wireFormat is WireFormat.TWO:
-            self.transport.write(encodeServerHello(ServerHello(True, isNew, int(keptSeconds))))
+            self.transport.write(encodeServerHello(ServerHello(True, isNew, int(keptSeconds), instance)))
         self.carryFor(session)
         rest, self._rest, self.shown = self._rest, b"", b""
         if rest and self.link is not None:

@@ -18,11 +18,13 @@ from uotp.tunnel.states import DialledTunnelOwner, TunnelEvent, TunnelState
 from uotp.tunnel.tunnel import Tunnel
 from uotp.wire import (
     ClientHello,
+    Kind,
     ServerHello,
     ServerHelloDecoder,
     Token,
     WireChoice,
     WireFormat,
+    controlFrame,
     encodeClientHello,
     formatToDial,
 )
@@ -189,6 +191,14 @@ class DialledTunnel(Tunnel):
         if self.wireFormat is WireFormat.ONE:
             return self.speech or (None if self.heard else f"{how} {NOTHING_CAME}")
         return None
+
+    def bye(self) -> None:
+        """
+        See L{Tunnel.bye}.  Whoever does not want a tunnel that was welcomed may say so before it carries.
+        """
+        if self.state is TunnelState.HELLO and self.answer is not None and self.answer.welcome:
+            self.transport.write(controlFrame(Kind.BYE))
+        super().bye()
 
     def pongOverdue(self) -> None:
         """

@@ -32,6 +32,7 @@ from uotp.wire.hello import (
     encodeClientHello,
     encodeServerHello,
     mayBeSessionId,
+    newInstance,
     newSessionId,
     sessionName,
 )
@@ -67,6 +68,7 @@ __all__ = [
     "mayBeSessionId",
     "missingFrame",
     "missingOf",
+    "newInstance",
     "newSessionId",
     "offered",
     "parseWire",

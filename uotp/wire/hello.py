@@ -46,20 +46,24 @@ TELLING_BYTES = 7
 EXTENSION = Struct("!BH")
 """Type and length of an extension."""
 
+INSTANCE_BYTES = 8
+"""Length of what names one start of a server: two of them are never the same by chance."""
+
 MAX_KEPT_SECONDS = 0xFFFFFFFF
 """The most that the extension KEPT can tell; a longer time is told as this."""
 
 
 class Extension(IntEnum):
     """
-    Names the types of extensions: C{STATE} and C{KEPT} in the server's hello, C{ORDER} and C{TOKEN}
-    in the client's.
+    Names the types of extensions: C{STATE}, C{KEPT} and C{INSTANCE} in the server's hello, C{ORDER}
+    and C{TOKEN} in the client's.
     """
 
     STATE = 1
     KEPT = 2
     ORDER = 3
     TOKEN = 4
+    INSTANCE = 5
 
 
 ORDER_MODES = {OrderMode.AUTO: 0, OrderMode.TIME: 1, OrderMode.OFF: 2, OrderMode.BULK: 3}
@@ -136,11 +140,21 @@ class ServerHello(NamedTuple):
         L{None} when the server does not say.
     @ivar keptSeconds: for how long the server keeps a session that has no tunnel;
         L{None} when the server does not say.
+    @ivar instance: what names this start of the server, L{INSTANCE_BYTES} bytes that all its workers
+        share; L{None} when the server does not say.
     """
 
     welcome: bool
     isNew: bool | None = None
     keptSeconds: int | None = None
+    instance: bytes | None = None
+
+
+def newInstance() -> bytes:
+    """
+    @return: what names one start of a server.
+    """
+    return uuid.uuid4().bytes[-INSTANCE_BYTES:]
 
 
 def newSessionId() -> bytes:
@@ -226,6 +240,8 @@ def encodeServerHello(hello: ServerHello) -> bytes:
     if hello.keptSeconds is not None:
         kept = min(hello.keptSeconds, MAX_KEPT_SECONDS)
         extensions += EXTENSION.pack(Extension.KEPT, 4) + kept.to_bytes(4, "big")
+    if hello.instance is not None:
+        extensions += EXTENSION.pack(Extension.INSTANCE, len(hello.instance)) + hello.instance
     answer = Answer.WELCOME if hello.welcome else Answer.REFUSED
     return OPENING.pack(MAGIC, FORMAT_2, answer, len(extensions)) + extensions
 
@@ -311,13 +327,16 @@ class ServerHelloDecoder(_HelloDecoder):
         if taken is None:
             return None
         hello, rest = taken
-        isNew = kept = None
+        isNew = kept = instance = None
         for kind, value in extensionsOf(hello[OPENING.size :]):
             if kind == Extension.STATE:
                 isNew = not number(value, 1)
             elif kind == Extension.KEPT:
                 kept = number(value, 4)
-        return ServerHello(answer == Answer.WELCOME, isNew, kept), rest
+            elif kind == Extension.INSTANCE:
+                instance = value
+                number(value, INSTANCE_BYTES)
+        return ServerHello(answer == Answer.WELCOME, isNew, kept, instance), rest
 
 
 def _notFormat2(held: bytes) -> str:

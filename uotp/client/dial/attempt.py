@@ -5,7 +5,7 @@ addresses.  It begins when it is its turn.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -24,6 +24,8 @@ from uotp.net import Addresses
 from uotp.telemetry import Logger, orLog
 from uotp.tunnel import DialledTunnel, DialledTunnelOwner, Tunnel
 
+ANOTHER_SERVER = "another server has answered there than the one that the session is at"
+
 
 class Attempt:
     """
@@ -32,6 +34,8 @@ class Attempt:
 
     @ivar begunAt: when it has begun, by the clock.
     @ivar wasStopped: whether something on the way has made it fail.
+    @ivar strayed: the addresses at which another server has answered than the one that is wanted.
+    @ivar hasFailed: whether anything has failed besides.
     """
 
     _log = Logger()
@@ -43,13 +47,18 @@ class Attempt:
         sessionId: bytes,
         failed: Callable[[str], None],
         urgency: Urgency = Urgency.FIRST,
+        avoided: Collection[Any] = (),
     ) -> None:
         """
         @param owner: who is told when a tunnel is open, or lost.
         @param sessionId: what the tunnel shows.
         @param failed: called with the reason in words, once.
         @param urgency: which attempts it goes before.
+        @param avoided: addresses that are tried behind all others.
         """
+        self._avoided = avoided
+        self.strayed: list[Any] = []
+        self.hasFailed = True
         self._context = context
         self._owner = owner
         self._sessionId = sessionId
@@ -102,7 +111,7 @@ class Attempt:
         self._lookupOver()
         self._lookupTook = self._context.clock.seconds() - self.begunAt
         self._context.patience.succeeded(DialStep.LOOKUP, self._lookupTook)
-        ordered = self._context.addresses.order(addresses)
+        ordered = sorted(self._context.addresses.order(addresses), key=lambda address: address in self._avoided)
         urgent = self._isUrgent
         self._race = Race(self._context, ordered, self._makeTunnel, self._fail, self._left, isUrgent=urgent)
         self._race.begin()
@@ -168,6 +177,14 @@ class Attempt:
         self._end()
         return contender
 
+    def elsewhere(self, tunnel: Tunnel) -> None:
+        """
+        A tunnel leads to another server than the one that is wanted.  What else is tried goes on.
+        """
+        contender = self._contenderOf(tunnel)
+        if contender is not None and self._race is not None:
+            self._race.lostTo(contender, ANOTHER_SERVER)
+
     def _left(self, contender: Contender, words: str) -> None:
         if contender.outcome is not None:
             self._context.outcomes[contender.outcome] += 1
@@ -187,7 +204,9 @@ class Attempt:
 
     def _fail(self, words: str) -> None:
         if not self._isOver:
-            self.wasStopped = self._race is not None and self._race.wasStopped
+            if self._race is not None:
+                race = self._race
+                self.wasStopped, self.strayed, self.hasFailed = race.wasStopped, race.strayed, race.hasFailed
             self.cancel()
             self._failed(words)
 

@@ -200,6 +200,14 @@ class Contender:
         self.outcome = DialOutcome.DONE
         self._stepDone()
 
+    def strayed(self) -> None:
+        """
+        The tunnel is open, and leads to another server than the one that is wanted.
+        """
+        self.opened()
+        self.outcome = DialOutcome.ELSEWHERE
+        self.end()
+
     def tunnelLost(self, words: str) -> None:
         """
         The tunnel is gone.

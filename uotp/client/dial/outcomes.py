@@ -26,6 +26,7 @@ class DialOutcome(Enum):
     TIMED_OUT = "a step was not done in time"
     TLS_REFUSED = "one end has refused the other in TLS"
     TURNED_AWAY = "the server has answered, and does not let us in"
+    ELSEWHERE = "another server has answered than the one that the session is at"
     LOST = "the connection was lost, or could not be made for another reason"
 
 

@@ -48,6 +48,8 @@ class Race:
 
     @ivar isUrgent: see L{uotp.client.dial.contender.ContenderOwner}.
     @ivar wasStopped: whether the contender that failed last was stopped on the way.
+    @ivar strayed: the addresses at which another server has answered than the one that is wanted.
+    @ivar hasFailed: whether an address has failed.
     """
 
     def __init__(
@@ -73,6 +75,8 @@ class Race:
         self._tellLeft = left
         self.isUrgent = isUrgent
         self.wasStopped = False
+        self.strayed: list[Any] = []
+        self.hasFailed = False
         self._first: list[Contender] = []  # one for each address, which has failed when this one has
         self._again: list[Contender] = []  # those that try an address once more, or with smaller segments
         self._reasons: dict[str, str] = {}
@@ -160,9 +164,12 @@ class Race:
             self._again.remove(contender)
             return
         self._first.remove(contender)
-        self.wasStopped = contender.wasStopped
+        self.wasStopped, self.hasFailed = contender.wasStopped, True
         self._reasons.setdefault(contender.address.host, words)
         self._context.addresses.failed(contender.address)
+        self._goOn()
+
+    def _goOn(self) -> None:
         if self._left:
             self._stopWaiting()
             self._next()
@@ -177,6 +184,22 @@ class Race:
         @return: who has dialled a tunnel, or L{None} when that was nobody of this race.
         """
         return next((each for each in (*self._first, *self._again) if each.tunnel is tunnel), None)
+
+    def lostTo(self, contender: Contender, words: str) -> None:
+        """
+        A tunnel is open to another server than the one that is wanted, and its address is not to blame.
+
+        @param words: the same for the log.
+        """
+        contender.strayed()
+        self._tellLeft(contender, words)
+        self.strayed.append(contender.address)
+        if contender in self._again:
+            self._again.remove(contender)
+            return
+        self._first.remove(contender)
+        self._reasons.setdefault(contender.address.host, words)
+        self._goOn()
 
     def won(self, winner: Contender) -> None:
         """

@@ -43,6 +43,7 @@ from uotp.server.workers.sessiontable import SessionTable, SessionTableStatistic
 from uotp.telemetry import LineBudget, Logger, logCounted
 from uotp.tls import ServerCredentials, ServerTls
 from uotp.tunnel import shortStatus
+from uotp.wire import newInstance
 from uotp.workers import (
     Descriptors,
     Launch,
@@ -98,7 +99,7 @@ class ServerParent(ServerFront):
             launch,
             workers,
             self,
-            pickle.dumps((settings, tls)),
+            pickle.dumps((settings, tls, newInstance())),
             credentials,
             {"memory": settings.memory, "silent": limits.silent, "begun": limits.begun},
             Sums(ServerStatistics, CURRENT, COUNTED),

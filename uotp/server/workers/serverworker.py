@@ -51,13 +51,18 @@ class ServerWorker(ServerService):
     isOneOfSeveral = True
 
     def __init__(
-        self, settings: ServerSettings, credentials: ServerCredentials | None, reactor: Any, parent: Parent
+        self,
+        settings: ServerSettings,
+        credentials: ServerCredentials | None,
+        reactor: Any,
+        parent: Parent,
+        instance: bytes | None = None,
     ) -> None:
         """
-        See L{TunnelService}.
+        See L{uotp.server.service.ServerService}.
         """
         self._contact = ParentContact(parent, reactor, settings.tuning, relaysWithin(descriptorLimit()))
-        super().__init__(settings, credentials, reactor, self._contact)
+        super().__init__(settings, credentials, reactor, self._contact, instance)
         self._contact.serve(self.acceptor, self.registry, self.handshakes, self.turns.allowanceOf, self.objection)
         self._listeners: dict[int, Listener] = {}
 
@@ -157,10 +162,10 @@ def serverWorker(message: BeginWork, parent: Parent, reactor: Any) -> ServerWork
 
     @raise ConfigurationError: for what cannot be used.
     """
-    settings, tls = pickle.loads(message.settings)  # noqa: S301 - it comes from the process that has started us
+    settings, tls, instance = pickle.loads(message.settings)  # noqa: S301 - it comes from the process that has started us
     files = CopiedFiles(message.contents)
     credentials = serverCredentials(tls, settings, files=files)
-    return ServerWorker(settings, credentials, reactor, parent)
+    return ServerWorker(settings, credentials, reactor, parent, instance)
 
 
 def relaysWithin(descriptors: int | None) -> int:
