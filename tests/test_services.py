@@ -285,6 +285,8 @@ class ValuesTests(_ServicesTestCase):
             "mss": 1200,
             "udpBuffer": 8192,
             "wire": WireChoice.TWO,
+            "alpn": ("http/1.1", "other"),
+            "pad": True,
             "reorder": Order.within(0.5),
             "duplicate": Duplicate.OFF,
         }

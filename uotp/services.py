@@ -82,6 +82,8 @@ def clientService(
     memory: int = CLIENT.memory,
     workers: int | None = CLIENT.workers,
     wire: WireChoice = CLIENT.wire,
+    alpn: tuple[str, ...] | None = CLIENT.alpn,
+    pad: bool = CLIENT.pad,
     reorder: Order | None = CLIENT.reorder,
     duplicate: Duplicate = CLIENT.duplicate,
     metrics: Listen | None = CLIENT.metrics,
@@ -129,6 +131,8 @@ def clientService(
         memory=memory,
         workers=workers,
         wire=wire,
+        alpn=alpn,
+        pad=pad,
         reorder=reorder,
         duplicate=duplicate,
         metrics=metrics,
@@ -137,7 +141,9 @@ def clientService(
     )
     processes, trouble = processesFor(workers)
     isShared = processes > 1 and trouble is None
-    credentials = None if tls is None else ClientCredentials(tls, wire=wire, files=files, keepsContents=isShared)
+    credentials = (
+        None if tls is None else ClientCredentials(tls, wire=wire, alpn=alpn, files=files, keepsContents=isShared)
+    )
     ours = orGlobalReactor(reactor)
     if isShared:
         from uotp.client.workers import CLIENT_MESSAGES, ClientParent  # noqa: PLC0415 - of no use to one process
@@ -171,6 +177,8 @@ def serverService(
     udpBuffer: int = SERVER.udpBuffer,
     memory: int = SERVER.memory,
     wire: WireChoice = SERVER.wire,
+    alpn: tuple[str, ...] | None = SERVER.alpn,
+    pad: bool = SERVER.pad,
     reorder: Order | None = SERVER.reorder,
     duplicate: Duplicate = SERVER.duplicate,
     metrics: Listen | None = SERVER.metrics,
@@ -211,6 +219,8 @@ def serverService(
         udpBuffer=udpBuffer,
         memory=memory,
         wire=wire,
+        alpn=alpn,
+        pad=pad,
         reorder=reorder,
         duplicate=duplicate,
         metrics=metrics,

@@ -87,6 +87,10 @@ SHARED = [
     ("--wire", None, "auto", "wire", WireChoice.AUTO),
     ("--wire", None, "1", "wire", WireChoice.ONE),
     ("--wire", None, "2", "wire", WireChoice.TWO),
+    ("--alpn", None, "http/1.1", "alpn", ("http/1.1",)),
+    ("--alpn", None, "h2, http/1.1", "alpn", ("h2", "http/1.1")),
+    ("--alpn", None, "None", "alpn", ()),
+    ("--pad", None, None, "pad", 1),
     ("--reorder", None, "auto", "reorder", Order()),
     ("--reorder", None, "off", "reorder", Order(OrderMode.OFF)),
     ("--reorder", None, "bulk", "reorder", Order(OrderMode.BULK)),
@@ -157,7 +161,7 @@ BUFFERS = {
     "memory": DEFAULT_MEMORY_BYTES,
     "workers": 1,
 }
-CHOICES = {"wire": WireChoice.AUTO, "reorder": None, "duplicate": Duplicate.AUTO}
+CHOICES = {"wire": WireChoice.AUTO, "alpn": None, "pad": 0, "reorder": None, "duplicate": Duplicate.AUTO}
 
 SERVER_DEFAULTS = {
     "verbosity": LogLevel.info,
@@ -489,9 +493,16 @@ class RefusalTests(CommandTestCase):
         )
 
     def test_formatAndOrder(self) -> None:
+        names = "names with commas between are needed, as http/1.1, or none"
         order = "auto, off, bulk, or a time from 1ms to 5s is needed, as 80 (milliseconds), 80ms or 0.08s"
         self.assertRefusedByBoth(
             *(([f"--wire={word}"], f"--wire {word}: one of auto, 1, 2 is needed") for word in ("3", "two", "12")),
+            *(
+                ([f"--alpn={word}"], f"--alpn {spelledWord}: {names}")
+                for word, spelledWord in (("", "''"), (",", ","), ("http/1.1,", "http/1.1,"), ("a b", "a b"))
+            ),
+            (["--alpn", "h2,h2"], "--alpn h2,h2: a name stands there twice"),
+            (["--alpn", "http/1.1", "--no-tls"], "--no-tls and --alpn exclude each other"),
             *(([f"--reorder={word}"], f"--reorder {word}: {order}") for word in ("-1", "5001", "on", "6s")),
             (["--reorder", "0.2"], f"--reorder 0.2: {order}: write 0.2s"),
             *(
@@ -718,6 +729,7 @@ class MakeServiceTests(ServiceTestCase):
         *("--unsent-limit", "4K", "--congestion", "cubic", "--mss", "1200", "--udp-buffer", "1M"),
         *("--memory", "16M", "--control", "/c.sock", "--metrics", "127.0.0.1:9100"),
         *("--workers", "auto"),
+        *("--alpn", "none", "--pad"),
         *("--wire", "2", "--reorder", "off", "--duplicate", "always"),
     )
 
@@ -759,6 +771,8 @@ class MakeServiceTests(ServiceTestCase):
                 "memory": 16 << 20,
                 "workers": None,
                 "wire": WireChoice.TWO,
+                "alpn": (),
+                "pad": True,
                 "reorder": Order(OrderMode.OFF),
                 "duplicate": Duplicate.ALWAYS,
                 "control": ControlPlace("/c.sock"),
@@ -821,6 +835,8 @@ class MakeServiceTests(ServiceTestCase):
                 "memory": 16 << 20,
                 "workers": None,
                 "wire": WireChoice.TWO,
+                "alpn": (),
+                "pad": True,
                 "reorder": Order(OrderMode.OFF),
                 "duplicate": Duplicate.ALWAYS,
                 "control": ControlPlace("/c.sock"),
@@ -951,6 +967,8 @@ class SpellingTests(ServiceTestCase):
         "memory": "--memory",
         "workers": "--workers",
         "wire": "--wire",
+        "alpn": "--alpn",
+        "pad": "--pad",
         "reorder": "--reorder",
         "duplicate": "--duplicate",
         "control": "--control",

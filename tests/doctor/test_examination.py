@@ -143,7 +143,7 @@ class WellTests(ExaminationTestCase):
         self.assertEqual(self.outcomes(Outcome.OK), set(ExamStep))
         self.assertEqual(exitStatusOf(self.all), 0)
         self.assertIn("issued by 'CN=Trusted CA'", found[ExamStep.TLS].facts)
-        self.assertEqual(found[ExamStep.ALPN].facts, "uotp/2")
+        self.assertEqual(found[ExamStep.ALPN].facts, "http/1.1")
         self.assertEqual(self.uotp.byes, 1, "the session is not left behind")
         self.assertEqual(self.uotp.got, [b"\0"], "the target gets no more than it must")
 
@@ -245,7 +245,7 @@ class ReachTests(ExaminationTestCase):
         self.assertEqual(self.outcomes(Outcome.OK), set(ExamStep))
 
     def test_anotherProtocolIsThere(self) -> None:
-        for says, words in ((b"SSH-2.0-OpenSSH_9.2\r\n", "SSH"), (b"HTTP/1.1 400 Bad Request\r\n\r\n", "web server")):
+        for says, words in ((b"SSH-2.0-OpenSSH_9.2\r\n", "SSH"), (b"HTTP/1.1 400 Bad Request\r\n\r\n", "HTTP server")):
             self.machine.program = lambda says=says: Plain(says, closes=True)
             found = self.examine()
             self.assertNamed(found[ExamStep.TLS], Outcome.FAULT, "does not speak TLS", words)
@@ -277,7 +277,7 @@ class TrustTests(ExaminationTestCase):
         self.machine.program = lambda: Secured(GOOD, Web())
         found = self.examine()
         self.assertIs(found[ExamStep.TLS].outcome, Outcome.OK)
-        self.assertNamed(found[ExamStep.ALPN], Outcome.FAULT, "a web server is there", "the port of uotp-server")
+        self.assertNamed(found[ExamStep.ALPN], Outcome.FAULT, "an HTTP server is there", "the port of uotp-server")
         self.assertEqual(exitStatusOf(self.all), 14)
 
     def test_webServerThatInsistsOnItsProtocol(self) -> None:
@@ -287,7 +287,7 @@ class TrustTests(ExaminationTestCase):
         self.machine.program = lambda: Secured(GOOD, Web(), insists=True)
         found = self.examine()
         self.assertIs(found[ExamStep.TLS].outcome, Outcome.OK)
-        self.assertNamed(found[ExamStep.ALPN], Outcome.FAULT, "another protocol", "hand on what asks for uotp/2")
+        self.assertNamed(found[ExamStep.ALPN], Outcome.FAULT, "another protocol", "hand on what asks for the name")
         self.machine.program = lambda: Secured(STRANGER.issue("good.test"), Web(), insists=True)
         found = self.examine()
         self.assertNamed(found[ExamStep.TLS], Outcome.FAULT, "unknown issuer", "portal of a network")
@@ -299,7 +299,7 @@ class TrustTests(ExaminationTestCase):
         self.machine.program = lambda: Secured(STRANGER.issue("portal.test"), Web())
         found = self.examine()
         self.assertNamed(found[ExamStep.TLS], Outcome.FAULT, "issuer 'CN=Stranger CA'", "portal of a network")
-        self.assertNamed(found[ExamStep.ALPN], Outcome.FAULT, "web server", "the port")
+        self.assertNamed(found[ExamStep.ALPN], Outcome.FAULT, "an HTTP server is there", "the port")
 
     def test_intercepted(self) -> None:
         """

@@ -173,7 +173,7 @@ class DoctorTests(RigTestCase):
         self.assertNamed(self.examine(("nowhere.invalid", 8443)), 10, "name", "nowhere.invalid")
         self.assertNamed(self.examine((LOOPBACK, freePort(socket.SOCK_STREAM))), 11, "TCP", "refused")
         web = self.tlsEnd(self.good)
-        self.assertNamed(self.examine(web, *self.trusting()), 14, "ALPN", "web server")
+        self.assertNamed(self.examine(web, *self.trusting()), 14, "ALPN", "HTTP server")
 
     def test_whoeverIsThereIsNotTrusted(self) -> None:
         """

@@ -358,7 +358,7 @@ class HandshakesOnSocketsTests(TlsTestCase):
         for answer, words in (
             (
                 b"HTTP/1.1 400 Bad Request\r\n",
-                "it answers in HTTP: a web server is there, or a portal or proxy on the way",
+                "it answers in HTTP: an HTTP server is there, not uotp, or a portal or proxy on the way",
             ),
             (b"SSH-2.0-OpenSSH_9\r\n", "it speaks SSH"),
             (b"220 mail.test ESMTP\r\n", "it speaks SMTP or FTP"),

@@ -129,7 +129,7 @@ class AlertRemedyTests(TlsTestCase):
     def test_terminatorThatWantsAnotherProtocolIsNamed(self) -> None:
         words = str(errorWords(_alert("no application protocol"), None, "server"))
         self.assertIn("no uotp server", words)
-        self.assertIn("uotp/2", words)
+        self.assertIn("(ALPN) than those of alpn", words)
 
 
 def _alert(text: str) -> SSL.Error:

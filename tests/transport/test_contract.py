@@ -91,9 +91,9 @@ class MemoryTlsStreamTests(MemoryStreamTests, TlsTestCase):
         self.connect()
         self.assertEqual(
             self.here.transport.security,
-            Security(b"uotp/2", publicKeyPin(GOOD.certificate), peerChain=GOOD.known(TRUSTED.certificate)),
+            Security(b"http/1.1", publicKeyPin(GOOD.certificate), peerChain=GOOD.known(TRUSTED.certificate)),
         )
-        self.assertEqual(self.there.transport.security, Security(b"uotp/2"))
+        self.assertEqual(self.there.transport.security, Security(b"http/1.1"))
 
 
 class RelayedStreamTests(StreamContract, SynchronousTestCase):

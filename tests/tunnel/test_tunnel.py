@@ -569,7 +569,8 @@ class WrongServerTests(_TunnelTestCase):
     """
 
     TLS = "it speaks TLS, and tls=None was said here: say that at both ends or at none"
-    HTTP = "it answers in HTTP: a web server is there, or a portal or proxy on the way"
+    HTTP = "it answers in HTTP: an HTTP server is there, not uotp, or a portal or proxy on the way"
+    NOTHING_TO_SHOW = "; or the server wants a token (tokenFile), and we have none"
 
     def test_aTokenIsShownInFormat2Alone(self) -> None:
         """
@@ -609,7 +610,7 @@ class WrongServerTests(_TunnelTestCase):
 
     def test_whatIsSaidInPlaceOfFormat2IsTold(self) -> None:
         for answer, words in (
-            (b"HTTP/1.1 400 Bad Request\r\n\r\n", f"it does not answer in format 2: {self.HTTP}"),
+            (b"HTTP/1.1 400 Bad Request\r\n\r\n", f"it does not answer in format 2: {self.HTTP}{self.NOTHING_TO_SHOW}"),
             (b"\x15\x03\x03\0\x02\x02\x46", f"it does not answer in format 2: {self.TLS}"),
             (b"what?", "it does not answer in format 2"),
         ):
@@ -625,6 +626,26 @@ class WrongServerTests(_TunnelTestCase):
         tunnel = self.dialledInFormat2()
         self.connect(tunnel).lose()
         self.assertEqual(tunnel.fault, f"closed by the other end {NO_ANSWER}")
+
+    def test_serverThatDoesNotKnowOurTokenMayLookLikeAWebServer(self) -> None:
+        """
+        It answers as one, or closes as one does, since it is one for whoever it does not know.
+        """
+        token = Token(b"correct horse battery")
+        for isClosed in (False, True):
+            tunnel = DialledTunnel(self.clock, self.owner, HELLO, token=token)
+            transport = MemoryStream(tunnel)
+            transport.security = Security(b"http/1.1")
+            tunnel.makeConnection(transport)
+            tunnel.handshakeCompleted()
+            if isClosed:
+                transport.lose()
+                expected = f"closed by the other end {NO_ANSWER}, but a web server"
+            else:
+                tunnel.dataReceived(b"HTTP/1.1 404 Not Found\r\n\r\n")
+                expected = f"it does not answer in format 2: {self.HTTP}"
+            self.assertEqual(tunnel.fault, f"{expected}; or the server does not know our token (tokenFile)")
+            self.assertNotIn("correct horse", str(tunnel.fault))
 
     def test_wordsOfTlsCountMore(self) -> None:
         tunnel = self.dialled()
@@ -848,9 +869,9 @@ class TlsEndsTests(PlainEndsTests, TlsTestCase):
         ends = self.meet()
         self.assertEqual(
             ends.client.security,
-            Security(b"uotp/2", publicKeyPin(GOOD.certificate), peerChain=GOOD.known(TRUSTED.certificate)),
+            Security(b"http/1.1", publicKeyPin(GOOD.certificate), peerChain=GOOD.known(TRUSTED.certificate)),
         )
-        self.assertEqual(ends.server.security, Security(b"uotp/2", None))
+        self.assertEqual(ends.server.security, Security(b"http/1.1", None))
 
     def test_clientThatLacksACertificateOpensButIsNotHeard(self) -> None:
         """
@@ -996,13 +1017,12 @@ class Format2Tests(_TunnelTestCase):
         tunnel.pauseProducing()
         tunnel.dataReceived(PING2 + b"whatever")
         self.assertEqual(transport.stream, [])
-        write = transport.write
 
         def fill(frames: bytes) -> None:
-            write(frames)
+            transport.write(frames)
             tunnel.pauseProducing()
 
-        self.patch(transport, "write", fill)
+        self.patch(tunnel.link, "_write", fill)
         tunnel.resumeProducing()
         self.assertEqual(self.session.says, ["free", "full"])
         tunnel.resumeProducing()

@@ -39,7 +39,8 @@ from uotp.tunnel.heartbeat import (
 from uotp.tunnel.tunnel import DRAIN_SECONDS
 from uotp.tunnel.unacked import MAX_KEPT_BYTES
 from uotp.wire.format2 import MAX_MISSING, PING_BYTES
-from uotp.wire.hello import MAX_EXTENSIONS_BYTES
+from uotp.wire.hello import MAX_EXTENSIONS_BYTES, PADDED_HELLO_BYTES
+from uotp.wire.padding import MOST_PADDING_BYTES, PADDED_WRITES
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "wire.rst"
 """Found in a checkout only; it is no part of what is installed."""
@@ -104,6 +105,9 @@ LIMITS = {
     "a tunnel is given up, after that, by who has dialled": f"{GIVE_UP_SECONDS:g} s",
     "a tunnel is given up, after that, by who accepted": f"{ACCEPTED_GIVE_UP_SECONDS:g} s",
     "a drained tunnel is closed, after": f"{DRAIN_SECONDS:g} s",
+    "a hello with ``--pad``": f"{PADDED_HELLO_BYTES} bytes",
+    "writes of a tunnel that ``--pad`` fills up": f"{PADDED_WRITES}",
+    "by so much each, at most": f"{MOST_PADDING_BYTES} bytes",
 }
 """What the table at the end has, as the code has it."""
 

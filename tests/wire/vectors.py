@@ -126,6 +126,13 @@ CLIENT_HELLOS_UNDERSTOOD = [
         ClientHello(WireFormat.TWO, SESSION_ID),
     ),
     ClientHelloVector(
+        Vector(
+            "client-hello-padded",
+            "756f7470 02 00 000f 5f0c9e2177b34a689d10c4e68a3b52f7 03 0001 02 06 0008 0000000000000000",
+        ),
+        ClientHello(WireFormat.TWO, SESSION_ID, Order(OrderMode.OFF)),
+    ),
+    ClientHelloVector(
         Vector("client-hello-order-auto", "756f7470 02 00 0004 5f0c9e2177b34a689d10c4e68a3b52f7 03 0001 00"),
         ClientHello(WireFormat.TWO, SESSION_ID),
     ),
@@ -177,6 +184,9 @@ SERVER_HELLOS_UNDERSTOOD = [
     ServerHelloVector(
         Vector("welcome-extended", "756f7470 02 00 0010 02 0004 00000e10 40 0002 beef 01 0001 01"),
         ServerHello(True, isNew=False, keptSeconds=3600),
+    ),
+    ServerHelloVector(
+        Vector("welcome-padded", "756f7470 02 00 0008 01 0001 00 06 0001 00"), ServerHello(True, isNew=True)
     ),
     ServerHelloVector(Vector("refusal-other", "756f7470 02 ff 0004 01 0001 00"), ServerHello(False, isNew=True)),
 ]

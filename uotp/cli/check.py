@@ -187,7 +187,7 @@ def credentialsOf(
         return serverCredentials(tls, settings, files=files, keepsContents=False)
     if tls is None:
         return None
-    credentials = ClientCredentials(tls, wire=settings.wire, files=files)
+    credentials = ClientCredentials(tls, wire=settings.wire, alpn=settings.alpn, files=files)
     for place in settings.servers:
         credentials.creatorFor(place.host)
     return credentials

@@ -137,6 +137,9 @@ class CommonOptions(ConfigurableOptions):
                 if row.setting in known and self[row.name]:
                     reason = f"--no-tls and --{row.name} exclude each other"
                     raise usage.UsageError(reason)
+            if self["alpn"] is not None:
+                reason = "--no-tls and --alpn exclude each other"
+                raise usage.UsageError(reason)
         if self["key"] and not self["cert"]:
             reason = "--key needs --cert"
             raise usage.UsageError(reason)

@@ -37,7 +37,7 @@ MOST_PROBE_BYTES = 1400
 USUAL_SIZE = "1500"
 """What a packet of most networks has at most, so no datagram of a VPN is longer."""
 
-NEEDED = ("tls", "files", "listen", "timeout", "wire", "mark", "mss", "udpBuffer")
+NEEDED = ("tls", "files", "listen", "timeout", "wire", "alpn", "mark", "mss", "udpBuffer")
 """What matters of the client's choices for the way to the server."""
 
 INTERRUPTED_EXIT_STATUS = 130

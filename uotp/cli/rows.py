@@ -29,7 +29,7 @@ from uotp.net import (
 from uotp.process import LEAST_MEMORY_BYTES
 from uotp.telemetry import parseLogFormat, parseVerbosity
 from uotp.tunnel import MAX_WORKERS
-from uotp.wire import parseWire
+from uotp.wire import parseNames, parseWire
 
 MAX_MEMORY_BYTES = 1 << 40
 """A larger budget can only be a typing error."""
@@ -162,6 +162,16 @@ COMMON_ROWS = (
         choices=("auto", "1", "2"),
     ),
     Option(
+        "alpn",
+        None,
+        "names that a client offers in the TLS handshake (ALPN), and a server takes, with commas between, or none; "
+        "otherwise http/1.1, as clients of the web do",
+        parseNames,
+        "alpn",
+        metavar="NAMES",
+        choices=("http/1.1", "none"),
+    ),
+    Option(
         "reorder",
         None,
         "which datagrams wait for those sent before them: auto (all; while the path loses, those of a light flow only "
@@ -200,6 +210,13 @@ COMMON_ROWS = (
         parseListeningPlace,
         "metrics",
         metavar="PLACE",
+    ),
+    Flag(
+        "pad",
+        None,
+        "fill up what a tunnel sends first to one of a few lengths: its hello, and eight writes, 16 KB each at most; "
+        "in format 2, and for what this end sends",
+        "pad",
     ),
     Flag("no-tls", None, "plain TCP: no encryption, and anybody may take either end's place", "tls", meaning=None),
 )

@@ -104,7 +104,12 @@ class Examination:
         if settings.tls is None:
             return None, None
         inspect = partial(
-            Inspection, host=settings.server[0], wire=settings.wire, now=machine.now, files=settings.files
+            Inspection,
+            host=settings.server[0],
+            wire=settings.wire,
+            alpn=settings.alpn,
+            now=machine.now,
+            files=settings.files,
         )
         try:
             return inspect(settings.tls), None

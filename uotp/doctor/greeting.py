@@ -11,36 +11,51 @@ from uotp.doctor.encounter import Encounter, HelloAnswer
 from uotp.doctor.findings import ExamStep, Finding, doubtful, faulty, notReached, well
 from uotp.telemetry import spelled
 from uotp.tls.inspection import OwnCertificate
-from uotp.wire import WireChoice
+from uotp.wire import WireChoice, WireFormat, formatToDial
 
 NO_TRUST = "the server is not trusted"
 
 
 def judgeAlpn(found: Encounter, wire: WireChoice) -> Finding:
     """
-    @param wire: which formats are offered.
+    @param wire: which formats may be spoken.
     @return: the finding on what was agreed on.
     """
     if found.trouble is not None or (found.shown is None and found.hasTls and not found.wantsOther):
         return notReached(ExamStep.ALPN, "there is no TLS")
     if found.answer is HelloAnswer.FOREIGN or found.wantsOther:
         return anotherProtocol(found)
-    if not found.hasTls:
-        return well(ExamStep.ALPN, f"none without TLS; format {'2' if wire is WireChoice.TWO else '1'} is spoken")
     protocol = None if found.shown is None else found.shown.protocol
-    if protocol == b"uotp/2" or wire is WireChoice.ONE:
-        return well(ExamStep.ALPN, "uotp/2" if protocol else f"not asked, as {spelled('wire')} 1 says")
-    if protocol is not None:
-        return doubtful(
-            ExamStep.ALPN,
-            protocol.decode("ascii", "replace"),
-            f"the server speaks format 1 alone, which knows no order and no pings: take {spelled('wire')} 1 away there",
-        )
-    return doubtful(
-        ExamStep.ALPN,
-        "the server has chosen nothing, so format 1 is spoken",
-        "if a balancer or a proxy ends TLS before uotp-server, let it choose uotp/2; if TLS is intercepted on the way, "
-        "take another network; if the server is udp-over-tls-pool, all is as it should be",
+    chosen = "nothing chosen" if protocol is None else protocol.decode("ascii", "replace")
+    spoken = formatToDial(wire, protocol)
+    if not found.hasTls:
+        chosen = f"none without TLS; format {spoken.value} is spoken"
+    elif wire is not WireChoice.AUTO:
+        chosen += f"; format {wire.value} is spoken, as {spelled('wire')} says"
+    elif spoken is WireFormat.ONE:
+        return doubtfulFormat1(None if protocol is None else chosen)
+    return well(ExamStep.ALPN, chosen)
+
+
+def doubtfulFormat1(chosen: str | None) -> Finding:
+    """
+    @param chosen: what the server has chosen by ALPN, if anything.
+    @return: that format 1 is spoken, and what can be done about it.
+    """
+    if chosen is not None:
+        remedy = f"take {spelled('wire')} 1 away there: format 1 is all it speaks, which knows no order and no pings"
+        return doubtful(ExamStep.ALPN, chosen, remedy)
+    return doubtful(ExamStep.ALPN, "the server has chosen nothing, so format 1 is spoken", nothingChosenRemedy())
+
+
+def nothingChosenRemedy() -> str:
+    """
+    @return: what to do where format 1 is spoken since the server has chosen nothing.
+    """
+    return (
+        "if a balancer or a proxy ends TLS before uotp-server, let it choose http/1.1; if the server is of an older "
+        f"version, or {spelled('alpn')} none was said at either end, say {spelled('wire')} 2; if TLS is intercepted on "
+        "the way, take another network; if the server is udp-over-tls-pool, all is as it should be"
     )
 
 
@@ -51,9 +66,13 @@ def anotherProtocol(found: Encounter) -> Finding:
     facts = "it wants another protocol than uotp" if found.wantsOther else str(found.speech)
     behind = f"leave {spelled('tls=None')} away if it was not said there"
     if found.hasTls:
-        behind = "a web server that shares the port has to hand on what asks for uotp/2 and uotp/1 by ALPN"
+        behind = "what shares the port with a web server has to hand on what asks for the name of uotp-server (SNI)"
+    token = spelled("tokenFile")
+    shown = f"does not know the token of {token}" if found.hasToken else f"wants a token ({token})"
     return faulty(
-        ExamStep.ALPN, f"no uotp is there: {facts}", f"give the port of uotp-server, which its log tells; {behind}"
+        ExamStep.ALPN,
+        f"no uotp is there: {facts}",
+        f"give the port of uotp-server, which its log tells; {behind}; a uotp-server that {shown} answers so, too",
     )
 
 

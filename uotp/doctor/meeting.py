@@ -137,8 +137,7 @@ class Meeting:
         Say a hello, and wait for what comes.  Where nothing tells who is there, ask as a browser would.
         """
         greeted = self._sayHello(found, channel)
-        hasChosen = found.shown is not None and found.shown.protocol is not None
-        return greeted if hasChosen or greeted.answer not in UNKNOWN else self._askWeb(greeted, address)
+        return self._askWeb(greeted, address) if greeted.answer in UNKNOWN else greeted
 
     def _sayHello(self, found: Encounter, channel: ServerChannel) -> Encounter:
         isLook = found.hasTls and not found.isTrusted

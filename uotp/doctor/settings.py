@@ -32,7 +32,8 @@ class DoctorSettings:
     @ivar files: where the files of TLS are.
     @ivar listen: where the client listens on UDP, or will.
     @ivar timeout: seconds for each step.
-    @ivar wire: which formats to offer.
+    @ivar wire: which formats may be spoken.
+    @ivar alpn: the names to offer by ALPN; L{None} for the usual one.
     @ivar mark: firewall mark of the connections; L{None} for none.
     @ivar mss: the largest TCP segment; L{None} for as large as the system likes.
     @ivar udpBuffer: the buffer that the client asks the kernel for, in bytes.
@@ -47,6 +48,7 @@ class DoctorSettings:
     listen: Listen = (LOCALHOST, 8911)
     timeout: float = 4.0
     wire: WireChoice = WireChoice.AUTO
+    alpn: tuple[str, ...] | None = None
     mark: int | None = None
     mss: int | None = None
     udpBuffer: int = UDP_BUFFER_BYTES

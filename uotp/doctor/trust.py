@@ -24,6 +24,7 @@ WORST_FIRST = (
     Against.NAME,
     Against.NOT_YET,
     Against.EXPIRED,
+    Against.CIPHER,
     Against.OTHER,
 )
 """Of several objections the one that explains the others is told."""
@@ -68,6 +69,7 @@ def judgeTls(found: Encounter, settings: DoctorSettings, now: datetime) -> Findi
         Against.NAME: nameRemedy(shown, settings.server[0]),
         Against.NOT_YET: "see the step clock: either this machine's clock is slow, or the certificate is for later",
         Against.EXPIRED: expiredRemedy(worst, isGiven=isGiven),
+        Against.CIPHER: "whatever ends TLS there has to take TLS 1.3, or ECDHE with AES-GCM or ChaCha20",
         Against.OTHER: "make the server's certificate anew, as `uotp cert` does",
     }
     cause = ExamStep.CLOCK if found.isDateAlone else None

@@ -154,6 +154,8 @@ class Acceptor(Factory):
         tokens: Callable[[], Tokens | None] = lambda: None,
         objection: Callable[[Security], PeerError | None] = lambda _: None,
         instance: bytes | None = None,
+        *,
+        pads: bool = False,
     ) -> None:
         """
         @param registry: who knows the sessions.
@@ -169,12 +171,14 @@ class Acceptor(Factory):
         @param tokens: tells one of which tokens each client has to show now, if any.
         @param objection: tells why a client whose handshake is done may not join any more, or L{None}.
         @param instance: what names this start of the server, which clients are told.
+        @param pads: whether what tunnels send first is padded.
         """
         self._instance = instance
         self._coordinator = coordinator
         self._wallClock = wallClock
         self._tokens = tokens
         self._objection = objection
+        self._pads = pads
         self._numbers = count(1)
         self._byNumber: dict[int, Tunnel] = {}
         self.relayed = 0
@@ -206,7 +210,7 @@ class Acceptor(Factory):
         Something has come on it, and it is its turn.
         """
         self._strangers.began(newcomer)
-        tunnel = AcceptedTunnel(self._clock, self, keepsShown=self._coordinator is not None)
+        tunnel = self._newTunnel()
         self._accepted[tunnel] = Accepted(newcomer)
         self._liveTunnels.add(tunnel)
         try:
@@ -215,6 +219,9 @@ class Acceptor(Factory):
             if tunnel.state is TunnelState.NEW:  # it has no stream that could tell of its end
                 self._letGo(tunnel)
             raise
+
+    def _newTunnel(self) -> AcceptedTunnel:
+        return AcceptedTunnel(self._clock, self, keepsShown=self._coordinator is not None, pads=self._pads)
 
     def adopt(self, newcomer: Handed) -> None:
         """
@@ -225,7 +232,7 @@ class Acceptor(Factory):
             return
         self._strangers.arrived(newcomer)
         self._strangers.began(newcomer)
-        tunnel = AcceptedTunnel(self._clock, self, keepsShown=self._coordinator is not None)
+        tunnel = self._newTunnel()
         self._accepted[tunnel] = Accepted(newcomer)
         self.relayed += newcomer.isRelayed
         self._liveTunnels.add(tunnel)

@@ -21,4 +21,11 @@ def serverCredentials(
     tokenFile = settings.tokenFile
     if tls is None and tokenFile is None:
         return None
-    return ServerCredentials(tls, wire=settings.wire, tokenFile=tokenFile, files=files, keepsContents=keepsContents)
+    return ServerCredentials(
+        tls,
+        wire=settings.wire,
+        alpn=settings.alpn,
+        tokenFile=tokenFile,
+        files=files,
+        keepsContents=keepsContents,
+    )

@@ -96,6 +96,7 @@ class ServerService(ServerFront):
             tokens=lambda: None if credentials is None else credentials.tokens,
             objection=self.objection,
             instance=instance or newInstance(),
+            pads=settings.pad,
         )
 
     def lookUpAhead(self) -> None:

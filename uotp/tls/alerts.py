@@ -65,8 +65,8 @@ ALERTS = {
     "certificate unknown": REFUSED + "no reason given; its log may have one",
     "access denied": REFUSED_US + "access denied; its log may say why",
     OWN_CHECK: REFUSED_US + "{ownCheck}, or an internal error; its log says which",
-    "no application protocol": REFUSED_US + "it wants another protocol (ALPN), so it is no uotp {peer}, or what ends "
-    "TLS before it has to let uotp/2 and uotp/1 pass",
+    "no application protocol": REFUSED_US + "it wants another protocol (ALPN) than those of {alpn}, so it is no uotp "
+    "{peer}, or what ends TLS before it has to take one of them",
     "unrecognized name": REFUSED_US + "it does not know the name that we ask for (see {serverName})",
     "protocol version": NO_VERSION,
     "insufficient security": NO_CIPHER,
@@ -189,7 +189,7 @@ def _alertWords(alert: str, connection: RecordConnection | None, peer: str) -> s
         ownCheck=OWN_CHECKS[peer],
         issuer="the CA that has signed it" if ours is None else nameText(ours.issuer),
         dates="its log says more" if ours is None else _dates(ours, peer),
-        **{setting: spelled(setting) for setting in ("cafile", "cert", "serverName")},
+        **{setting: spelled(setting) for setting in ("alpn", "cafile", "cert", "serverName")},
     )
 
 

@@ -6,6 +6,7 @@ what is required of a peer beyond its chain.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -27,7 +28,22 @@ from uotp.tls.reasons import plainText
 from uotp.tls.revocation import NONE, Revocations
 
 AES_TLS12, CHACHA_TLS12 = "ECDHE+AESGCM", "ECDHE+CHACHA20"
-AES_TLS13, CHACHA_TLS13 = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"
+AES_128, AES_256, CHACHA_TLS13 = "TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"
+AES_TLS13 = f"{AES_128}:{AES_256}"
+
+COMMON_TLS12 = "@SECLEVEL=2:{0}:{1}:ECDH+AES:DHE+AES:!aNULL:!eNULL:!aDSS:!SHA1:!AESCCM"
+"""
+What a client offers of TLS 1.2: what all programs do that take the defaults of Python, where the faster of two comes
+first.  A server that takes one of those which are not L{STRONG} is refused.
+"""
+
+STRONG = re.compile(r"TLS_\w+|ECDHE-(RSA|ECDSA)-(AES(128-GCM-SHA256|256-GCM-SHA384)|CHACHA20-POLY1305)")
+"""The ciphers, by OpenSSL's names, that have forward secrecy and AEAD: all of TLS 1.3, and these of TLS 1.2."""
+
+PRIORITIZE_CHACHA = 1 << 21
+"""
+OpenSSL's option by which a server takes ChaCha20 where its client has it first.  pyOpenSSL has no name for it.
+"""
 
 MAX_ISSUERS = 10
 """
@@ -70,31 +86,62 @@ def preferred(aes: str, chacha: str) -> bytes:
     """
     @return: the ciphers, the faster of them first.
     """
-    return ":".join((aes, chacha) if aesIsFaster() else (chacha, aes)).encode("ascii")
+    return ":".join(_fasterFirst(aes, chacha)).encode("ascii")
+
+
+def _fasterFirst(aes: str, chacha: str) -> tuple[str, str]:
+    return (aes, chacha) if aesIsFaster() else (chacha, aes)
 
 
 def newContext(method: int) -> SSL.Context:
     """
-    Make a context with what both ends have in common: TLS 1.2 and 1.3, forward secrecy and
-    AEAD only, no session to resume, and buffers that are given back while idle.
+    Make a context with what both ends have in common: TLS 1.2 and 1.3, no session to resume,
+    and buffers that are given back while idle.
 
     @param method: C{SSL.TLS_CLIENT_METHOD} or C{SSL.TLS_SERVER_METHOD}.
     @return: a context that trusts nobody yet.
     """
     context = SSL.Context(method)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
-    context.set_cipher_list(preferred(AES_TLS12, CHACHA_TLS12) + b":!aNULL")
-    context.set_tls13_ciphersuites(preferred(AES_TLS13, CHACHA_TLS13))
-    if not aesIsFaster():
-        # A server that is slow with AES serves many clients, so its own order counts.  One
-        # that is fast follows the order of its client, which may be slow.
-        context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)
+    if method == SSL.TLS_CLIENT_METHOD:
+        _speakAsOthers(context)
+    else:
+        _takeStrongOnly(context)
     # A resumed session would bring no certificate to verify.
-    context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_TICKET)
+    context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)
     context.set_verify_depth(MAX_ISSUERS)
     return context
+
+
+def _speakAsOthers(context: SSL.Context) -> None:
+    """
+    Have the first packet of a client be as that of a common one: Python's own, by its defaults.  With it goes that we
+    can take a ticket, by which a session could be resumed.  We keep none.
+    """
+    context.set_cipher_list(COMMON_TLS12.format(*_fasterFirst("ECDH+AESGCM", "ECDH+CHACHA20")).encode("ascii"))
+    suites = (AES_256, CHACHA_TLS13, AES_128) if aesIsFaster() else (CHACHA_TLS13, AES_256, AES_128)
+    context.set_tls13_ciphersuites(":".join(suites).encode("ascii"))
+    context.set_options(SSL.OP_ALL)
+
+
+def _takeStrongOnly(context: SSL.Context) -> None:
+    """
+    Have a server take what is L{STRONG} alone.  A server that is slow with AES serves many clients, so its own order
+    counts.  One that is fast follows its client, which may be slow, but only that far: of AES it takes the faster kind.
+    """
+    context.set_cipher_list(preferred(AES_TLS12, CHACHA_TLS12) + b":!aNULL")
+    context.set_tls13_ciphersuites(preferred(AES_TLS13, CHACHA_TLS13))
+    context.set_options(SSL.OP_NO_TICKET | SSL.OP_CIPHER_SERVER_PREFERENCE | PRIORITIZE_CHACHA)
+
+
+def isStrong(cipher: str | None) -> bool:
+    """
+    @param cipher: OpenSSL's name of what was agreed on.
+    @return: whether it has forward secrecy and AEAD.
+    """
+    return cipher is not None and STRONG.fullmatch(cipher) is not None
 
 
 @dataclass(frozen=True, slots=True)

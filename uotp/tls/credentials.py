@@ -101,6 +101,7 @@ class ServerCredentials(RenewableCredentials):
 
     @param choices: the files; L{None} for plain TCP, where there are tokens at the most.
     @param wire: which formats to choose from.
+    @param alpn: the names to choose from by ALPN; L{None} for the usual ones.
     @param tokenFile: file with the tokens of clients, one of which each must show.
     @param now: the wall clock, for the warning of a certificate's end.
     @param files: where the files are.
@@ -115,6 +116,7 @@ class ServerCredentials(RenewableCredentials):
         choices: ServerTls | None,
         *,
         wire: WireChoice = WireChoice.AUTO,
+        alpn: tuple[str, ...] | None = None,
         tokenFile: str | None = None,
         now: Callable[[], datetime] = utcNow,
         files: CredentialFiles = DISK,
@@ -127,6 +129,7 @@ class ServerCredentials(RenewableCredentials):
             wire = formatsForTokens(wire)
         self._choices = choices
         self._wire = wire
+        self._alpn = alpn
         self._tokenFile = tokenFile
         self._requirements: Requirements | None = None
         super().__init__(files, now, keepsContents=keepsContents)
@@ -145,7 +148,7 @@ class ServerCredentials(RenewableCredentials):
             trusted = replace(trusted, clients=readClients(choices.clients, files, pause))
         if self.verifiesClients:
             verifyPeers(context)
-        contexts.choose(context, partial(selected, self._wire))
+        contexts.choose(context, partial(selected, self._wire, ours=self._alpn))
         return Loaded(context, ours, trusted, tokens)
 
     def adopt(self, prepared: Prepared) -> None:
@@ -200,7 +203,8 @@ class ClientCredentials(RenewableCredentials):
     Makes a client's TLS connections, with what it knows of its server and its certificate.
 
     @param choices: the files, and how to check.
-    @param wire: which formats to offer.
+    @param wire: which formats may be spoken.
+    @param alpn: the names to offer by ALPN; L{None} for the usual one.
     @param now: the wall clock, for the warning of a certificate's end.
     @param files: where the files are; the system's CAs are on the disk in any case.
     @param keepsContents: whether what was read is kept, for other processes.
@@ -213,6 +217,7 @@ class ClientCredentials(RenewableCredentials):
         choices: ClientTls,
         *,
         wire: WireChoice = WireChoice.AUTO,
+        alpn: tuple[str, ...] | None = None,
         now: Callable[[], datetime] = utcNow,
         files: CredentialFiles = DISK,
         keepsContents: bool = False,
@@ -237,12 +242,13 @@ class ClientCredentials(RenewableCredentials):
         self._serverName = None if choices.serverName is None else _peerName(choices.serverName, spelled("serverName"))
         self._choices = choices
         self._wire = wire
+        self._alpn = alpn
         super().__init__(files, now, keepsContents=keepsContents)
 
     def _load(self, files: CredentialFiles, pause: Pausing) -> Loaded:
         choices = self._choices
         context = contexts.newContext(SSL.TLS_CLIENT_METHOD)
-        contexts.offer(context, offered(self._wire))
+        contexts.offer(context, offered(self._wire, self._alpn))
         ours = None
         if choices.cert is not None:
             ours = identify(context, choices.cert, choices.key, files)

@@ -63,22 +63,24 @@ class Inspection:
         choices: ClientTls,
         host: str,
         wire: WireChoice,
+        alpn: tuple[str, ...] | None = None,
         now: Callable[[], datetime] = utcNow,
         files: CredentialFiles = DISK,
     ) -> None:
         """
         @param choices: those of the client that is examined.
         @param host: what is dialled, a name or an address.
-        @param wire: which formats to offer.
+        @param wire: which formats may be spoken.
+        @param alpn: the names to offer by ALPN; L{None} for the usual one.
         @param now: the wall clock.
         @param files: where the files are.
         @raise ConfigurationError: when a file is unusable, or choices exclude each other.
         """
         self._host = host
-        self._credentials = ClientCredentials(choices, wire=wire, now=now, files=files)
+        self._credentials = ClientCredentials(choices, wire=wire, alpn=alpn, now=now, files=files)
         bare = replace(choices, cert=None, key=None, tokenFile=None)
-        self._bare = ClientCredentials(bare, wire=wire, now=now, files=files)
-        self._mute = ClientCredentials(bare, wire=WireChoice.ONE, now=now, files=files)
+        self._bare = ClientCredentials(bare, wire=wire, alpn=alpn, now=now, files=files)
+        self._mute = ClientCredentials(bare, wire=wire, alpn=(), now=now, files=files)
         self._credentials.creatorFor(host)
 
     def trusting(self) -> TlsTalk:

@@ -13,9 +13,10 @@ from cryptography import x509
 from OpenSSL.crypto import X509
 from OpenSSL.SSL import X509VerificationCodes as Codes
 
+from uotp.tls.contexts import isStrong
 from uotp.tls.pem import quietly
 from uotp.tls.reasons import isUnknown
-from uotp.tls.verification import VerifyingConnection
+from uotp.tls.verification import VerifyingConnection, weaknessWords
 
 MOST_FLAWS = 16
 """So many flaws are kept: a chain has a dozen certificates at most."""
@@ -32,6 +33,7 @@ class Against(Enum):
     REVOKED = auto()
     NAME = auto()
     PIN = auto()
+    CIPHER = auto()
     OTHER = auto()
 
 
@@ -76,6 +78,10 @@ class LookingConnection(VerifyingConnection):
         except Exception as problem:  # noqa: BLE001 - it would be refused for that
             self._add(Flaw(Against.OTHER, f"certificate could not be examined ({type(problem).__name__})"))
         return True
+
+    def _requireStrength(self, cipher: str | None) -> None:
+        if not isStrong(cipher):
+            self._add(Flaw(Against.CIPHER, weaknessWords(cipher)))
 
     def _judge(self, certificate: x509.Certificate, error: int, depth: int, *, ok: bool) -> None:
         objection = self._objection(certificate, error, depth, ok=ok)

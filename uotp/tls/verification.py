@@ -19,7 +19,7 @@ from OpenSSL.SSL import X509VerificationCodes
 from uotp.errors import Refusal
 from uotp.tls.alerts import errorKind, errorWords
 from uotp.tls.clients import ClientList
-from uotp.tls.contexts import SYSTEM, Trusted
+from uotp.tls.contexts import SYSTEM, Trusted, isStrong
 from uotp.tls.dates import utcNow
 from uotp.tls.judging import JudgedChain
 from uotp.tls.names import KnownChain
@@ -28,6 +28,9 @@ from uotp.tls.pem import quietly
 from uotp.tls.pins import publicKeyPin
 from uotp.tls.reasons import certificateName, plainText, verificationKind, verificationWords
 from uotp.tls.records import RecordConnection
+
+NEEDED_STRENGTH = "TLS 1.3 is needed, or ECDHE with AES-GCM or ChaCha20: others are not taken here"
+"""What a server is told by its log's reader that has chosen a weak cipher."""
 
 
 class Objection(NamedTuple):
@@ -83,6 +86,13 @@ class Requirements:
         return None
 
 
+def weaknessWords(cipher: str | None) -> str:
+    """
+    @return: what is wrong with a server's choice of a cipher.
+    """
+    return f"the server has chosen the cipher {cipher}; {NEEDED_STRENGTH}"
+
+
 class VerifyingConnection(RecordConnection):
     """
     Checks within its handshake what is required of its peer, and remembers why it refused.
@@ -126,10 +136,21 @@ class VerifyingConnection(RecordConnection):
         if self._requirements is not None and not self._verified:
             self._refuse("the peer's certificate was not verified in this handshake")
             raise SSL.Error([("uotp", "", "peer not verified")])
+        self._requireStrength(self.get_cipher_name())
         objection = self._objectionMeanwhile()
         if objection is not None:
             self._refuse(*objection)
             raise SSL.Error([("uotp", "", "peer may join no more")])
+
+    def _requireStrength(self, cipher: str | None) -> None:
+        """
+        Refuse a server that has chosen a weak cipher.  We offer some, since others do.
+
+        @raise SSL.Error: then.
+        """
+        if self._peer == "server" and not isStrong(cipher):
+            self._refuse(weaknessWords(cipher), Refusal.HANDSHAKE)
+            raise SSL.Error([("uotp", "", "cipher too weak")])
 
     def _objectionMeanwhile(self) -> Objection | None:
         """

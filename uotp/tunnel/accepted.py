@@ -29,14 +29,16 @@ class AcceptedTunnel(Tunnel):
     giveUpSeconds = ACCEPTED_GIVE_UP_SECONDS
     idleSeconds = ACCEPTED_IDLE_SECONDS
 
-    def __init__(self, clock: Any, owner: AcceptedTunnelOwner[Any], *, keepsShown: bool = False) -> None:
+    def __init__(
+        self, clock: Any, owner: AcceptedTunnelOwner[Any], *, keepsShown: bool = False, pads: bool = False
+    ) -> None:
         """
         See L{Tunnel}.
 
         @param keepsShown: whether the connection may be handed to another worker, with all that has come.
         """
         self._keepsShown = keepsShown
-        super().__init__(clock, owner)
+        super().__init__(clock, owner, pads=pads)
         self._acceptedBy = owner
         self._helloDecoder = ClientHelloDecoder()
         self.isSecured = False
@@ -63,7 +65,8 @@ class AcceptedTunnel(Tunnel):
         """
         self.transport.admit()
         if self.wireFormat is WireFormat.TWO:
-            self.transport.write(encodeServerHello(ServerHello(True, isNew, int(keptSeconds), instance)))
+            hello = ServerHello(True, isNew, int(keptSeconds), instance)
+            self.transport.write(encodeServerHello(hello, pads=self._pads))
         self.carryFor(session)
         rest, self._rest, self.shown = self._rest, b"", b""
         if rest and self.link is not None:
@@ -75,7 +78,7 @@ class AcceptedTunnel(Tunnel):
         """
         self._rest = self.shown = b""
         if self.wireFormat is WireFormat.TWO:
-            self.transport.write(encodeServerHello(ServerHello(welcome=False)))
+            self.transport.write(encodeServerHello(ServerHello(welcome=False), pads=self._pads))
             self.close()
         else:
             self.abort()

@@ -24,14 +24,16 @@ from uotp.wire import (
     Token,
     WireChoice,
     WireFormat,
+    answersAsWebServer,
     controlFrame,
     encodeClientHello,
     formatToDial,
+    padded,
 )
 
 ONLY_FORMAT_1 = (
-    "it speaks only format 1, in which no token can be shown; if what answers there ends TLS before a server of "
-    "format 2, say {wire} 2"
+    "it speaks only format 1, in which no token can be shown; if it is older than we are, or ends TLS before a server "
+    "of format 2, say {wire} 2"
 )
 """When we have a token, and the other end does not choose format 2."""
 
@@ -45,6 +47,16 @@ NO_UPGRADE = "before it answered the HTTP request: its log may say why, or it is
 NO_ANSWER = "before it answered the hello: its log may say why, or it is no uotp server of format 2"
 NOTHING_CAME = "before anything came: its log may say why, or it is no uotp server (format 1 does not tell)"
 """When a connection has ended before we know that the other end is a uotp server."""
+
+WEB_SERVER = ", but a web server"
+"""What such an end may mean where a protocol of the web was chosen by ALPN."""
+
+SHOWN_IN_VAIN = "; or the server does not know our token ({setting})"
+NOTHING_TO_SHOW = "; or the server wants a token ({setting}), and we have none"
+"""A server of ours may answer like a web server to who shows no token that it knows."""
+
+WEB_NAMES = b"http/"
+"""How the names of protocols begin that web servers choose, but for C{h2}."""
 
 
 EARLY_STATES = frozenset({TunnelState.HANDSHAKE, TunnelState.UPGRADING, TunnelState.HELLO, TunnelState.OPEN})
@@ -70,6 +82,8 @@ class DialledTunnel(Tunnel):
         order: Order = AUTO_ORDER,
         token: Token | None = None,
         upgrade: Upgrade | None = None,
+        *,
+        pads: bool = False,
     ) -> None:
         """
         @param sessionId: of the session that the tunnel is to carry for.
@@ -77,8 +91,9 @@ class DialledTunnel(Tunnel):
         @param order: how the datagrams of that session are to be put in order.
         @param token: what is shown to the server, if it wants that.
         @param upgrade: asks a web server to go on with WebSocket; L{None} to go on without.
+        @param pads: see L{Tunnel}.
         """
-        super().__init__(clock, owner)
+        super().__init__(clock, owner, pads=pads)
         self._dialledBy = owner
         self._sessionId = sessionId
         self._wire = wire
@@ -135,7 +150,7 @@ class DialledTunnel(Tunnel):
             self.misbehaved(PeerError(ONLY_FORMAT_1.format(wire=spelled("wire"))))
             return
         hello = ClientHello(self.wireFormat, self._sessionId, self._order, self._shownToken)
-        self.transport.write(encodeClientHello(hello))
+        self.transport.write(encodeClientHello(hello, pads=self._pads))
         self._dialledBy.tunnelAdvanced(self)
         if self.wireFormat is WireFormat.ONE:
             self._dialledBy.tunnelOpened(self)
@@ -156,7 +171,7 @@ class DialledTunnel(Tunnel):
                 return
             self.answer, rest = answered
         except PeerError as error:
-            self.misbehaved(error)
+            self.misbehaved(PeerError(f"{error}{self._tokenWords}") if answersAsWebServer(data) else error)
             return
         if not self.answer.welcome:
             self.misbehaved(PeerError("the server refuses the session; its log says why"))
@@ -187,7 +202,7 @@ class DialledTunnel(Tunnel):
         if self.state is TunnelState.UPGRADING:
             return f"{how} {NO_UPGRADE}"
         if self.state is TunnelState.HELLO:
-            return f"{how} {NO_ANSWER}"
+            return f"{how} {NO_ANSWER}" + (f"{WEB_SERVER}{self._tokenWords}" if self._hasWebProtocol else "")
         if self.wireFormat is WireFormat.ONE:
             return self.speech or (None if self.heard else f"{how} {NOTHING_CAME}")
         return None
@@ -197,8 +212,19 @@ class DialledTunnel(Tunnel):
         See L{Tunnel.bye}.  Whoever does not want a tunnel that was welcomed may say so before it carries.
         """
         if self.state is TunnelState.HELLO and self.answer is not None and self.answer.welcome:
-            self.transport.write(controlFrame(Kind.BYE))
+            frame = controlFrame(Kind.BYE)
+            self.transport.write(padded(frame) if self._pads else frame)
         super().bye()
+
+    @property
+    def _hasWebProtocol(self) -> bool:
+        protocol = None if self.security is None else self.security.protocol
+        return self._upgrade is None and protocol is not None and protocol.startswith(WEB_NAMES)
+
+    @property
+    def _tokenWords(self) -> str:
+        words = NOTHING_TO_SHOW if self._shownToken is None else SHOWN_IN_VAIN
+        return words.format(setting=spelled("tokenFile"))
 
     def pongOverdue(self) -> None:
         """

@@ -24,6 +24,7 @@ from uotp.boundaries import CarriedSession, Stream
 from uotp.errors import PeerError
 from uotp.path import TROUBLED
 from uotp.train import Arrival, Missing, Train
+from uotp.tunnel.firstwrites import FirstWrites
 from uotp.tunnel.heartbeat import Heartbeat
 from uotp.tunnel.link import PORTION_UNITS, LinkOwner, TunnelLink
 from uotp.tunnel.unacked import MAX_KEPT_BYTES, Unacked
@@ -44,11 +45,14 @@ class Format2Link(TunnelLink):
     Speaks format 2 on an open tunnel.
     """
 
-    def __init__(self, stream: Stream, owner: LinkOwner, session: CarriedSession, clock: Any) -> None:
+    def __init__(
+        self, stream: Stream, owner: LinkOwner, session: CarriedSession, clock: Any, *, pads: bool = False
+    ) -> None:
         """
         See L{TunnelLink}.
 
         @param clock: C{IReactorTime}.
+        @param pads: whether the first writes are padded.
         """
         super().__init__(stream, owner, session, clock.seconds)
         self._numbering = session.outbound.numbering
@@ -59,6 +63,10 @@ class Format2Link(TunnelLink):
         self._owedPong: bytes | None = None  # what the ping carried that is not answered yet
         self._owesStatus = False
         self._saidDrain = False
+        self._write = FirstWrites(stream.write, self._padNoMore).write if pads else stream.write
+
+    def _padNoMore(self) -> None:
+        self._write = self._stream.write
 
     # Trains.
 
@@ -75,9 +83,9 @@ class Format2Link(TunnelLink):
         payload = heartbeat.join() if heartbeat.due else None
         if payload is not None:
             self._pingedBehind = self._unacked.position + len(frames)
-            self._stream.write(frames + controlFrame(Kind.PING, payload))
+            self._write(frames + controlFrame(Kind.PING, payload))
         else:
-            self._stream.write(frames)
+            self._write(frames)
         if payload is not None:
             heartbeat.written()
         # The train is on its way, so what follows does not delay it.
@@ -118,7 +126,7 @@ class Format2Link(TunnelLink):
         if frames:
             self.bytesOut += len(frames)
             self._outbound.sentAgain += sum([train.datagrams for _, train in arrivals])
-            self._stream.write(frames)
+            self._write(frames)
 
     @property
     def numbers(self) -> bool:
@@ -132,7 +140,7 @@ class Format2Link(TunnelLink):
         See L{uotp.boundaries.Link.report}.
         """
         if self._carries and not self._owner.isFull():
-            self._stream.write(missingFrame(missing))
+            self._write(missingFrame(missing))
 
     def unackedWithin(self, begin: int, count: int, most: int, by: float) -> list[Arrival]:
         """
@@ -286,7 +294,7 @@ class Format2Link(TunnelLink):
 
     def _say(self, kind: Kind, payload: bytes = b"") -> None:
         if not self._isOver:
-            self._stream.write(controlFrame(kind, payload))
+            self._write(controlFrame(kind, payload))
 
     def ask(self) -> None:
         """
@@ -300,7 +308,7 @@ class Format2Link(TunnelLink):
         See L{uotp.boundaries.Link.nudge}.
         """
         if self._carries and not self._owner.isFull():
-            self._stream.write(NUDGE)
+            self._write(NUDGE)
 
     def prove(self) -> bool:
         """
@@ -376,6 +384,7 @@ class Format2Link(TunnelLink):
         Let go of the heartbeat too.
         """
         super().release()
+        self._padNoMore()
         self._heartbeat.release()
 
     def end(self, *, isLost: bool) -> None:

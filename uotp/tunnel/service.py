@@ -23,6 +23,7 @@ from uotp.tunnel.live import STALL_CHECK_SECONDS, LiveTunnels
 from uotp.tunnel.settings import CommonSettings
 from uotp.tunnel.tunnel import Tunnel
 from uotp.tunnel.tunnellog import MINUTE
+from uotp.wire import HTTP_2_NAME
 
 DROP_REPORT_SECONDS = 60.0
 """How often the log says what was dropped, if anything was."""
@@ -137,6 +138,7 @@ class TunnelService(Service):
         self.isPlain = credentials is None or credentials.isPlain
         self._congestion = settings.congestion
         self._onlyInFormat2 = settings.onlyInFormat2
+        self._namesHttp2 = HTTP_2_NAME in (settings.alpn or ())
 
     def useGiven(self, given: GivenSockets) -> None:
         """
@@ -272,6 +274,12 @@ class TunnelService(Service):
             self.periodicCalls.every(FILES_LOOK_SECONDS, watch.look)
         for each in self._companions:
             each.startService()
+        if self._namesHttp2 and self.speaks:
+            self._log.warn(
+                "{setting} names {name}, and nothing here speaks HTTP/2: who takes it for that waits in vain",
+                setting=spelled("alpn"),
+                name=HTTP_2_NAME,
+            )
 
     def warnOfFormat1(self) -> None:
         """

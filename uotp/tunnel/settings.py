@@ -28,7 +28,7 @@ from uotp.net import (
 from uotp.order import MAX_REORDER_SECONDS, MIN_REORDER_SECONDS, Order, OrderMode
 from uotp.process import DEFAULT_MEMORY_BYTES, LEAST_MEMORY_BYTES
 from uotp.telemetry import spelled
-from uotp.wire import WireChoice
+from uotp.wire import WireChoice, namesTrouble
 
 MAX_POOL_SIZE = 256
 """A session can have so many tunnels.  A server lets it have twice as many, while they are replaced."""
@@ -96,6 +96,11 @@ class CommonSettings:
         there are processors for this program.
     @ivar wire: which formats may be spoken.  C{AUTO} means the best that both ends know with
         TLS, and format 1 without TLS.
+    @ivar alpn: the names of protocols that a client offers by ALPN, and that a server chooses among those it is
+        offered, by the client's order; none to offer or choose nothing.  L{None} stands for C{http/1.1}, and with
+        C{wire} 1 for none; a server takes the names of older clients besides.
+    @ivar pad: whether what a tunnel sends first is filled up to one of a few lengths, in format 2: its hello, and
+        L{PADDED_WRITES<uotp.wire.padding.PADDED_WRITES>} writes.
     @ivar reorder: how the datagrams of format 2 are put in order; L{None} when nobody has
         chosen that here.
     @ivar duplicate: when datagrams of light flows, and small ones, go over two tunnels in format 2.
@@ -119,6 +124,8 @@ class CommonSettings:
     )
     workers: int | None = setting(1, WORKERS)
     wire: WireChoice = WireChoice.AUTO
+    alpn: tuple[str, ...] | None = None
+    pad: bool = False
     reorder: Order | None = setting(  # noqa: RUF009 - that makes a field
         None,
         Limits(
@@ -147,6 +154,13 @@ class CommonSettings:
                 raise ConfigurationError(reason)
         if self.metrics is not None:
             requireListen(self.metrics, "metrics")
+        trouble = None if self.alpn is None else namesTrouble(self.alpn)
+        if trouble is not None:
+            reason = f"{spelled('alpn')}: {trouble}"
+            raise ConfigurationError(reason)
+        if self.pad and self.wire is WireChoice.ONE:
+            reason = f"{spelled('pad')} needs format 2, and {spelled('wire')} {self.wire.value} was said"
+            raise ConfigurationError(reason)
         if self.congestion is not None:
             checkCongestion(self.congestion)
 
@@ -156,7 +170,7 @@ class CommonSettings:
         Which settings were chosen that format 1 cannot follow.
         """
         waits = self.reorder is not None and self.reorder.mode in (OrderMode.TIME, OrderMode.BULK)
-        chosen = {"reorder": waits, "duplicate": self.duplicate is Duplicate.ALWAYS}
+        chosen = {"reorder": waits, "duplicate": self.duplicate is Duplicate.ALWAYS, "pad": self.pad}
         return [name for name, isChosen in chosen.items() if isChosen]
 
     @property

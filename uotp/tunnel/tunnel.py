@@ -70,13 +70,15 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
     openedAt = 0.0
     transport: Stream  # type: ignore[assignment]  # of all transports of Twisted, ours only
 
-    def __init__(self, clock: Any, owner: TunnelOwner[Any]) -> None:
+    def __init__(self, clock: Any, owner: TunnelOwner[Any], *, pads: bool = False) -> None:
         """
         @param clock: C{IReactorTime}.
         @param owner: is told of the tunnel's life.
+        @param pads: whether its hello and its first writes are padded, in format 2.
         """
         super().__init__(clock, TUNNEL_STATES, TunnelState.NEW)
         self._owner = owner
+        self._pads = pads
         self._heardHello = False
         self.wireFormat = WireFormat.ONE
         self.link: TunnelLink | None = None
@@ -118,7 +120,7 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
         if self.wireFormat is WireFormat.ONE:
             link = Format1Link(self.transport, self, session, self._clock.seconds)
         else:
-            link = Format2Link(self.transport, self, session, self._clock)
+            link = Format2Link(self.transport, self, session, self._clock, pads=self._pads)
         self.link = link
         self.openedAt = self._clock.seconds()
         self.transport.allowance = session.allowance

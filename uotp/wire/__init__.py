@@ -7,7 +7,7 @@ or the other way.  C{docs/wire.rst} says the same for readers who write another 
 
 from __future__ import annotations
 
-from uotp.wire.foreign import SHOWN_BYTES, foreignSpeech
+from uotp.wire.foreign import SHOWN_BYTES, answersAsWebServer, foreignSpeech
 from uotp.wire.format1 import Format1Codec
 from uotp.wire.format2 import (
     PING_BYTES,
@@ -36,13 +36,26 @@ from uotp.wire.hello import (
     newSessionId,
     sessionName,
 )
-from uotp.wire.negotiation import FORMATS, WireChoice, formatToDial, offered, parseWire, selected
+from uotp.wire.negotiation import (
+    FORMATS,
+    HTTP_2_NAME,
+    WireChoice,
+    formatToDial,
+    namesTrouble,
+    offered,
+    parseNames,
+    parseWire,
+    selected,
+)
+from uotp.wire.padding import PADDED_WRITES, padded
 from uotp.wire.status import ServerStatus, encodeStatus, statusOf
 
 __all__ = [
     "FORMATS",
+    "HTTP_2_NAME",
     "MAX_TOKEN_BYTES",
     "MIN_TOKEN_BYTES",
+    "PADDED_WRITES",
     "PING_BYTES",
     "SESSION_ID_BYTES",
     "SHOWN_BYTES",
@@ -57,6 +70,7 @@ __all__ = [
     "Token",
     "WireChoice",
     "WireFormat",
+    "answersAsWebServer",
     "beginsName",
     "controlFrame",
     "encodeClientHello",
@@ -68,9 +82,12 @@ __all__ = [
     "mayBeSessionId",
     "missingFrame",
     "missingOf",
+    "namesTrouble",
     "newInstance",
     "newSessionId",
     "offered",
+    "padded",
+    "parseNames",
     "parseWire",
     "selected",
     "sessionName",

@@ -10,6 +10,8 @@ from uotp.telemetry import spelled
 TLS = "it speaks TLS, and {plain} was said here: say that at both ends or at none"
 PROXY = "which is not understood here: turn it off in the balancer before us (send-proxy)"
 
+HTTP_SERVER = "an HTTP server is there, not uotp, or a portal or proxy on the way"
+
 FOREIGN = {
     b"\x16\x03\x01": TLS,
     b"\x16\x03\x03": TLS,
@@ -28,9 +30,9 @@ FOREIGN = {
     b"CONNECT ": "it speaks HTTP",
     b"TRACE ": "it speaks HTTP",
     b"PRI * HTTP": "it speaks HTTP",
-    b"HTTP/": "it answers in HTTP: a web server is there, or a portal or proxy on the way",
-    b"<!DOCTYPE": "it answers with a web page: a web server is there, or a portal or proxy on the way",
-    b"<html": "it answers with a web page: a web server is there, or a portal or proxy on the way",
+    b"HTTP/": f"it answers in HTTP: {HTTP_SERVER}",
+    b"<!DOCTYPE": f"it answers with a web page: {HTTP_SERVER}",
+    b"<html": f"it answers with a web page: {HTTP_SERVER}",
     b"SSH-": "it speaks SSH",
     b"220 ": "it speaks SMTP or FTP",
     b"220-": "it speaks SMTP or FTP",
@@ -44,6 +46,14 @@ FOREIGN = {
 
 SHOWN_BYTES = 16
 """So many of the first bytes tell all that is known here; a session id is as long."""
+
+
+def answersAsWebServer(shown: bytes) -> bool:
+    """
+    @param shown: the first bytes of what a peer sends.
+    @return: whether a web server begins so.
+    """
+    return any(shown.startswith(beginning) for beginning, words in FOREIGN.items() if words.endswith(HTTP_SERVER))
 
 
 def foreignSpeech(shown: bytes) -> str | None:

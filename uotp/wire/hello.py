@@ -56,7 +56,7 @@ MAX_KEPT_SECONDS = 0xFFFFFFFF
 class Extension(IntEnum):
     """
     Names the types of extensions: C{STATE}, C{KEPT} and C{INSTANCE} in the server's hello, C{ORDER}
-    and C{TOKEN} in the client's.
+    and C{TOKEN} in the client's, and C{PAD}, which is skipped, in either.
     """
 
     STATE = 1
@@ -64,6 +64,7 @@ class Extension(IntEnum):
     ORDER = 3
     TOKEN = 4
     INSTANCE = 5
+    PAD = 6
 
 
 ORDER_MODES = {OrderMode.AUTO: 0, OrderMode.TIME: 1, OrderMode.OFF: 2, OrderMode.BULK: 3}
@@ -74,6 +75,12 @@ ORDER_MODE_OF = {number: mode for mode, number in ORDER_MODES.items()}
 MAX_ORDER_MILLISECONDS = 0xFFFF
 """The most that the extension ORDER can tell."""
 
+
+PADDED_HELLO_BYTES = 1024
+"""
+To so many bytes a hello is filled up by the extension PAD, where that is wanted.  With all that it can say it has some
+three hundred.
+"""
 
 MIN_TOKEN_BYTES = 16
 """A shorter token could be guessed: this one, of random letters, cannot."""
@@ -210,8 +217,9 @@ def mayBeSessionId(shown: bytes) -> bool:
     )
 
 
-def encodeClientHello(hello: ClientHello) -> bytes:
+def encodeClientHello(hello: ClientHello, *, pads: bool = False) -> bytes:
     """
+    @param pads: whether to fill it up, in format 2.
     @return: the first bytes of a client's tunnel.
     """
     if hello.wireFormat is WireFormat.ONE:
@@ -219,7 +227,18 @@ def encodeClientHello(hello: ClientHello) -> bytes:
     extensions = b"" if hello.order == AUTO_ORDER else _orderExtension(hello.order)
     if hello.token is not None:
         extensions += EXTENSION.pack(Extension.TOKEN, len(hello.token)) + hello.token
+    if pads:
+        extensions += _padExtension(OPENING.size + SESSION_ID_BYTES + len(extensions))
     return OPENING.pack(MAGIC, FORMAT_2, 0, len(extensions)) + hello.sessionId + extensions
+
+
+def _padExtension(size: int) -> bytes:
+    """
+    @param size: how many bytes the hello has without it.
+    @return: what makes it L{PADDED_HELLO_BYTES} long, or nothing where it is longer.
+    """
+    missing = PADDED_HELLO_BYTES - size - EXTENSION.size
+    return EXTENSION.pack(Extension.PAD, missing) + bytes(missing) if missing >= 0 else b""
 
 
 def _orderExtension(order: Order) -> bytes:
@@ -230,8 +249,9 @@ def _orderExtension(order: Order) -> bytes:
     return EXTENSION.pack(Extension.ORDER, len(value)) + value
 
 
-def encodeServerHello(hello: ServerHello) -> bytes:
+def encodeServerHello(hello: ServerHello, *, pads: bool = False) -> bytes:
     """
+    @param pads: whether to fill it up.
     @return: the first bytes of a server's end of a tunnel in format 2.
     """
     extensions = b""
@@ -242,6 +262,8 @@ def encodeServerHello(hello: ServerHello) -> bytes:
         extensions += EXTENSION.pack(Extension.KEPT, 4) + kept.to_bytes(4, "big")
     if hello.instance is not None:
         extensions += EXTENSION.pack(Extension.INSTANCE, len(hello.instance)) + hello.instance
+    if pads:
+        extensions += _padExtension(OPENING.size + len(extensions))
     answer = Answer.WELCOME if hello.welcome else Answer.REFUSED
     return OPENING.pack(MAGIC, FORMAT_2, answer, len(extensions)) + extensions
 

@@ -128,9 +128,17 @@ class Attempt:
 
     def _makeTunnel(self) -> Tunnel:
         context = self._context
-        wire, order = context.settings.wire, context.settings.order
-        upgrade = context.dialer.upgrade()
-        tunnel = DialledTunnel(context.clock, self._owner, self._sessionId, wire, order, context.token(), upgrade)
+        settings = context.settings
+        tunnel = DialledTunnel(
+            context.clock,
+            self._owner,
+            self._sessionId,
+            settings.wire,
+            settings.order,
+            context.token(),
+            context.dialer.upgrade(),
+            pads=settings.pad,
+        )
         self._context.liveTunnels.add(tunnel)
         return tunnel
 

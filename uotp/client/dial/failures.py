@@ -118,7 +118,7 @@ def wordsForTimeOut(step: DialStep, host: str, seconds: float) -> str:
         )
     if step is DialStep.UPGRADE:
         return f"connected to {host}, but no answer to the HTTP request {after}: is that a web server?"
-    return f"connected to {host}, but no answer to the hello {after}: is that a uotp-server?"
+    return f"connected to {host}, but no answer to the hello {after}: is that a uotp-server, and no web server?"
 
 
 def wordsForAll(reasons: Mapping[str, str]) -> str:

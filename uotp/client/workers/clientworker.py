@@ -186,5 +186,5 @@ def clientWorker(message: BeginWork, parent: ClientsParent, reactor: Any) -> Cli
     """
     settings, tls = pickle.loads(message.settings)  # noqa: S301 - it comes from the process that has started us
     files = CopiedFiles(message.contents)
-    credentials = None if tls is None else ClientCredentials(tls, wire=settings.wire, files=files)
+    credentials = None if tls is None else ClientCredentials(tls, wire=settings.wire, alpn=settings.alpn, files=files)
     return ClientWorker(settings, credentials, reactor, parent, message.number, message.workers)
