@@ -24,7 +24,7 @@ from twisted.internet.defer import Deferred
 
 from uotp.client import ClientFront, ClientService, ClientSettings
 from uotp.duplicate import Duplicate
-from uotp.net import Listen, ServerPlace, pairsOf, steeringTrouble
+from uotp.net import Listen, Network, ServerPlace, pairsOf, steeringTrouble
 from uotp.order import Order, OrderMode
 from uotp.process import usableProcessors, useMonotonicClock
 from uotp.server import ServerFront, ServerService, ServerSettings, serverCredentials
@@ -169,6 +169,7 @@ def serverService(
     maxSessions: int = SERVER.maxSessions,
     maxConnections: int = SERVER.maxConnections,
     ownerShare: int = SERVER.ownerShare,
+    proxyProtocol: tuple[Network, ...] = SERVER.proxyProtocol,
     tokenFile: str | None = SERVER.tokenFile,
     workers: int | None = SERVER.workers,
     unsentLimit: int = SERVER.unsentLimit,
@@ -211,6 +212,7 @@ def serverService(
         maxSessions=maxSessions,
         maxConnections=maxConnections,
         ownerShare=ownerShare,
+        proxyProtocol=proxyProtocol,
         tokenFile=tokenFile,
         workers=workers,
         unsentLimit=unsentLimit,

@@ -192,6 +192,15 @@ class CheckTests(CommandTestCase):
         self.assertEqual((status, err), (0, [f"uotp check: warning: {line}"]))
         self.assertEqual(self.checked(text + 'crl = "pki/crl.pem"\n')[2], [])
 
+    def test_balancersThatMayBeAnybodyAreSaid(self) -> None:
+        text = SERVER + self.bundle(cert=self.good.certificatePem(), key=self.good.keyPem())
+        for network, words in (("192.0.2.7", []), ("0.0.0.0/0", ["can pretend to be any client"])):
+            status, _, err = self.checked(text + f'proxy-protocol = ["{network}"]\n')
+            self.assertEqual((status, len(err)), (0, len(words)), err)
+            for line, word in zip(err, words, strict=True):
+                self.assertIn(word, line)
+                self.assertTrue(line.startswith("uotp check: warning: FILE:"), line)
+
     def test_noPipeIsWaitedFor(self) -> None:
         """
         Each time the file is read, something else may have come in its place.

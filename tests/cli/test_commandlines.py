@@ -121,6 +121,7 @@ SERVER = [
     ("--max-sessions", None, "65536", "max-sessions", 65536),
     ("--max-connections", None, "100", "max-connections", 100),
     ("--owner-share", None, "100", "owner-share", 100),
+    ("--proxy-protocol", None, "192.0.2.7", "proxy-protocol", (ip_network("192.0.2.7/32"),)),
     ("--owner-share", None, "50%", "owner-share", 50),
     ("--linger", None, "6h", "linger", 21600.0),
 ]
@@ -184,6 +185,7 @@ SERVER_DEFAULTS = {
     "max-sessions": 4096,
     "max-connections": 32768,
     "owner-share": 25,
+    "proxy-protocol": (),
     "dst_address": "example.com",
     "dst_port": 8443,
 }
@@ -752,6 +754,7 @@ class MakeServiceTests(ServiceTestCase):
         words = ["-a", "::1", "-p", "1", "--linger", "2", "-c", "/c", "-k", "/k", "-C", "/C", *self.BUFFERS]
         words += ["--crl", "/L", "--clients", "/P", "--token-file", "/T"]
         words += ["--max-sessions", "7", "--max-connections", "99", "--owner-share", "50"]
+        words += ["--proxy-protocol", "192.0.2.7", "--proxy-protocol", "2001:db8::/64"]
         destination, arguments = self.callOf(server, "serverService", *words)
         self.assertEqual(destination, ("example.com", 8443))
         self.assertEqual(
@@ -764,6 +767,7 @@ class MakeServiceTests(ServiceTestCase):
                 "maxSessions": 7,
                 "maxConnections": 99,
                 "ownerShare": 50,
+                "proxyProtocol": (ip_network("192.0.2.7"), ip_network("2001:db8::/64")),
                 "unsentLimit": 4096,
                 "congestion": "cubic",
                 "mss": 1200,
@@ -983,6 +987,7 @@ class SpellingTests(ServiceTestCase):
         "maxSessions": "--max-sessions",
         "maxConnections": "--max-connections",
         "ownerShare": "--owner-share",
+        "proxyProtocol": "--proxy-protocol",
     }
     CLIENT = {
         **COMMON,

@@ -17,11 +17,11 @@ from tests.doubles.dialling import Attempt, MemoryContext
 from tests.doubles.udp import MemoryUdp, Receiver
 from uotp.boundaries import Address
 from uotp.client.sources.admission import NEW_AT_ONCE, NEW_PER_SECOND, STRANGERS_AT_ONCE, AdmissionLimits
-from uotp.client.sources.allowed import Network
 from uotp.client.sources.places import PAID_SHARE, SPARE_SECONDS, UNPROVED_SHARE
 from uotp.client.sources.proof import MOMENT_SECONDS, TUNNEL_BYTES, UNANSWERED_BYTES
 from uotp.client.sources.sessions import UNPROVED_SECONDS, SessionsBySource, SessionsBySourceStatistics
 from uotp.client.sources.source import LASTING_SECONDS, SourceSession
+from uotp.net.networks import Network
 from uotp.process.steps import APART_SECONDS, STEPS
 from uotp.session.demand import MAX_LINKS, WANTED_SECONDS
 from uotp.session.pacer import TICK_SECONDS

@@ -22,13 +22,17 @@ class MemoryNewcomer:
     @ivar aborted: whether it was aborted before that.
     @ivar hops: how often it was handed over.
     @ivar isRelayed: whether another worker has it.
+    @ivar awaitsHeader: whether it has to say for whom it comes.
     """
 
     hops = 0
     isAskedFor = False
     isRelayed = False
+    port = 4711
 
-    def __init__(self, host: str = "192.0.2.1", since: float = 0.0, *, secured: bool = False) -> None:
+    def __init__(
+        self, host: str = "192.0.2.1", since: float = 0.0, *, secured: bool = False, awaitsHeader: bool = False
+    ) -> None:
         """
         @param since: when it was accepted.
         @param secured: whether its stream is to pass for TLS.
@@ -36,6 +40,7 @@ class MemoryNewcomer:
         self.host = host
         self.owner = ownerOf(host)
         self.since = since
+        self.awaitsHeader = awaitsHeader
         self.makeStream: Any = None
         self.protocol: Any = None
         self.stream: MemoryStream | None = None

@@ -33,7 +33,7 @@ from uotp.server.workers.serverparent import ServerParent
 from uotp.server.workers.serverworker import serverWorker
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerTls
 from uotp.train import Train
-from uotp.transport import relayed
+from uotp.transport import accepted, relayed
 from uotp.transport import tcp as tcpstreams
 from uotp.transport.listener import Newcomer
 from uotp.transport.watch import ReactorWatch
@@ -88,6 +88,13 @@ class MemoryListener:
 
     def stopListening(self) -> None:
         self.given.close()
+
+    def receive(self, given: socket.socket, host: str, port: int) -> None:
+        """
+        Another worker has accepted it.
+        """
+        given.setblocking(False)
+        self.reception.arrived(Newcomer(self, given, (host, port)))  # type: ignore[arg-type]
 
 
 class Client:
@@ -189,7 +196,7 @@ class WorkersTestCase(TlsTestCase):
         self.patch(serverservice, "datagramPortOpener", lambda *_: self.network.open)
         self.patch(serverservice, "backgroundThread", lambda _: self.inBackground)
         self.patch(serverservice, "Routes", lambda seconds: Routes(seconds, localTo))
-        for streams in (tcpstreams, relayed):
+        for streams in (accepted, tcpstreams, relayed):
             self.patch(streams, "addressWords", lambda _: "somewhere:1")
         capture = capturedLogs()
         self.events: Sequence[dict[str, Any]] = capture.__enter__()
@@ -295,7 +302,9 @@ class WorkersTestCase(TlsTestCase):
         ours, theirs = socket.socketpair(socket.AF_UNIX)
         client = Client(ours)
         self.clients.append(client)
-        listener.reception.arrived(Newcomer(listener, theirs, (host, 4711)))  # type: ignore[arg-type]
+        awaitsHeader = listener.reception.mustAnnounce(host)
+        newcomer = Newcomer(listener, theirs, (host, 4711), awaitsHeader=awaitsHeader)  # type: ignore[arg-type]
+        listener.reception.arrived(newcomer)
         if settle:
             self.settle()
         return client
@@ -313,7 +322,13 @@ class WorkersTestCase(TlsTestCase):
         """
         @return: a client with TLS whose connection has come to a worker.
         """
-        plain = self.connect(number, host, settle=False)
+        return self.securedOn(self.connect(number, host, settle=False), tls)
+
+    def securedOn(self, plain: Client, tls: ClientTls) -> TlsClient:
+        """
+        @param plain: a client whose connection has come to a worker.
+        @return: the same with TLS.
+        """
         client = TlsClient(plain.socket, ClientCredentials(tls).creatorFor("good.test")(plain.socket))
         for _ in range(20):
             if client.isSecured():

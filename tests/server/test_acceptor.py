@@ -238,14 +238,41 @@ class AcceptorTests(AcceptorTestCase):
                 f"refused a connection from 192.0.2.1: {reason}"
                 for reason in (
                     (
-                        "it announces its client by the PROXY protocol, which is not understood here: turn it off in "
-                        "the balancer before us (send-proxy)"
+                        "it announces its client by the PROXY protocol, which is not understood from there: name it in "
+                        "proxyProtocol, or turn that off in the balancer (send-proxy)"
                     ),
                     "it speaks SSH",
                     "its first 16 bytes are no session id",
                 )
             ],
         )
+
+    def test_whoHasToSayForWhomHeComes(self) -> None:
+        self.assertFalse(self.acceptor.mustAnnounce("198.51.100.7"))
+        self.acceptor._announcers = {"198.51.100.7"}.__contains__
+        self.assertTrue(self.acceptor.mustAnnounce("198.51.100.7"))
+
+    def test_whatABalancerAnnouncesIsSaidOfItsClient(self) -> None:
+        newcomer: Any = BareNewcomer("198.51.100.7", awaitsHeader=True)
+        self.acceptor.arrived(newcomer)
+        before, newcomer.host, newcomer.owner, newcomer.awaitsHeader = newcomer.owner, *["203.0.113.1"] * 2, False
+        self.acceptor.announced(newcomer, before)
+        self.acceptor.checkInvariant()
+        self.clock.advance(HELLO_SECONDS + 1)
+        self.assertEqual(self.warnings(), ["refused a connection from 203.0.113.1: showed no session id in 10 s"])
+
+    def test_whoAnnouncesNothingIsRefusedAndCounted(self) -> None:
+        """
+        With one line for as many as do that.
+        """
+        for _ in range(5):
+            newcomer: Any = BareNewcomer("198.51.100.7", awaitsHeader=True)
+            self.acceptor.arrived(newcomer)
+            self.acceptor.refused(newcomer, PeerError("it is malformed"))
+            self.acceptor.checkInvariant()
+        self.assertEqual(self.warnings(), ["refused a connection from 198.51.100.7: it is malformed"])
+        statistics = self.acceptor.statistics()
+        self.assertEqual((statistics.strangers.silent, statistics.refusals["MALFORMED"]), (0, 5))
 
     def test_datagramsThatComeWithTheIdReachTheTarget(self) -> None:
         tunnel = self.accept()

@@ -6,14 +6,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from typing import Any
 
-from tests.doubles.newcomers import HandedNewcomer
+from tests.doubles.newcomers import BareNewcomer, HandedNewcomer
 from tests.doubles.streams import MemoryStream
 from tests.server.test_acceptor import HELLO, LIMITS, TARGET, AcceptorTestCase, CheckedAcceptor, makeNoStream
 from uotp.boundaries import Security
 from uotp.errors import PeerError, Refusal
 from uotp.server.acceptor import ConnectionLimits
-from uotp.server.joining import Coordinator, Decision, JoinAnswer, JoinQuestion
+from uotp.server.joining import Announced, Coordinator, Decision, JoinAnswer, JoinQuestion
 from uotp.server.strangers import HELLO_SECONDS, PARENT_SILENT, Stranger
 from uotp.tls.tokens import Tokens
 from uotp.tunnel.accepted import AcceptedTunnel
@@ -33,12 +34,20 @@ class ScriptedCoordinator:
     @ivar asked: the questions, each with whom to answer.
     @ivar told: what became of connections and sessions.
     @ivar handed: the connections that were handed over.
+    @ivar passed: those that were passed on when it was known for whom they come.
+    @ivar isAnothers: whether the next of them are for another worker.
     """
 
     def __init__(self) -> None:
         self.asked: list[tuple[JoinQuestion, Callable[[JoinAnswer], None]]] = []
         self.told: list[tuple[str, object]] = []
         self.handed: list[tuple[AcceptedTunnel, Stranger, JoinQuestion, int]] = []
+        self.passed: list[Announced] = []
+        self.isAnothers = False
+
+    def passOn(self, newcomer: Announced) -> bool:
+        self.passed.append(newcomer)
+        return self.isAnothers
 
     def ask(self, question: JoinQuestion, answered: Callable[[JoinAnswer], None]) -> None:
         self.asked.append((question, answered))
@@ -368,3 +377,33 @@ class JoiningTests(AcceptorTestCase):
         self.transports.clear()
         self.network.settle()
         self.assertEqual((self.target.datagrams(), list(self.network.ports)), ([], [TARGET]))
+
+    def balanced(self, host: str) -> Any:
+        """
+        @return: a connection of a balancer, which has just said that it comes from a host.
+        """
+        newcomer: Any = BareNewcomer("198.51.100.7", awaitsHeader=True)
+        self.acceptor.arrived(newcomer)
+        before, newcomer.host, newcomer.owner, newcomer.awaitsHeader = newcomer.owner, host, host, False
+        self.acceptor.announced(newcomer, before)
+        self.acceptor.checkInvariant()
+        return newcomer
+
+    def test_whatABalancerAnnouncesMayBeForAnotherWorker(self) -> None:
+        """
+        Then it is none of ours any more.
+        """
+        for isAnothers in (True, False):
+            self.coordinator.isAnothers = isAnothers
+            newcomer = self.balanced("203.0.113.1")
+            self.assertIs(self.coordinator.passed.pop(), newcomer)
+            self.assertEqual(self.acceptor.statistics().strangers.silent, int(not isAnothers))
+        self.acceptor.left(newcomer)
+
+    def test_whoComesForNobodyStaysHere(self) -> None:
+        """
+        As health checks of a balancer do.
+        """
+        newcomer = self.balanced("198.51.100.7")
+        self.assertEqual(self.coordinator.passed, [])
+        self.acceptor.left(newcomer)

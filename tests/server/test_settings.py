@@ -4,6 +4,7 @@ What a server can be told, and what not.
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import Any
 
 from tests.doubles.contracts import SettingsTestCase
@@ -31,6 +32,25 @@ class ServerSettingsTests(SettingsTestCase):
         self.assertUsable("maxConnections", 64, 1 << 20)
         self.assertUnusable("ownerShare", 0, -1, 101)
         self.assertUsable("ownerShare", 1, 100)
+
+    def test_networksOfBalancers(self) -> None:
+        for wrong in (("192.0.2.0/24",), (1,)):
+            error = self.assertRaises(ConfigurationError, self.settings, proxyProtocol=wrong)
+            self.assertEqual(str(error), "proxyProtocol takes networks of the module ipaddress")
+        self.assertUsable("proxyProtocol", (), (ip_network("192.0.2.7/32"), ip_network("2001:db8::/64")))
+
+    def test_networksThatAnybodyIsInAreWarnedOf(self) -> None:
+        wide = ("0.0.0.0/0", "::/0", "128.0.0.0/1", "::ffff:0:0/96", "2000::/3", "fc00::/6")
+        narrow = ("10.0.0.0/8", "192.0.2.7/32", "2001:db8::/32", "fc00::/7", "fd00::/8", "::ffff:10.0.0.0/104")
+        for network in wide + narrow:
+            said = self.settings(proxyProtocol=(ip_network("192.0.2.1"), ip_network(network))).anybodyAnnounces()
+            self.assertEqual(said is not None, network in wide, network)
+        both = self.settings(proxyProtocol=(ip_network("0.0.0.0/0"), ip_network("::/0"))).anybodyAnnounces()
+        self.assertEqual(
+            both,
+            "whoever comes from 0.0.0.0/0 or ::/0 can pretend to be any client, by the PROXY protocol: name only the "
+            "addresses of balancers in proxyProtocol",
+        )
 
     def test_whatBothEndsHaveIsCheckedToo(self) -> None:
         self.assertUnusable("udpBuffer", 0)

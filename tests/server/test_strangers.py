@@ -10,10 +10,12 @@ from tests.doubles.contracts import TimerTestCase
 from tests.doubles.newcomers import BareNewcomer
 from uotp.process.steps import STEPS
 from uotp.server.strangers import (
+    HEADER_MISSING,
     HELLO_SECONDS,
     PARENT_SILENT,
     SWEEP_SECONDS,
     SWEPT_PER_TURN,
+    TOO_MANY_UNANNOUNCED,
     Strangers,
     StrangersStatistics,
 )
@@ -66,6 +68,25 @@ class StrangersTests(TimerTestCase):
             self.strangers.arrived(came[-1])
             self.strangers.checkInvariant()
         return came
+
+    def balanced(self, count: int, balancer: str = "198.51.100.7") -> list[Any]:
+        """
+        @return: new connections of a balancer, which has to say for whom they are.
+        """
+        came = []
+        for _ in range(count):
+            came.append(BareNewcomer(balancer, self.clock.seconds(), awaitsHeader=True))
+            self.strangers.arrived(came[-1])
+            self.strangers.checkInvariant()
+        return came
+
+    def announce(self, newcomer: Any, host: str) -> None:
+        """
+        A balancer says for whom a connection is.
+        """
+        before, newcomer.host, newcomer.owner, newcomer.awaitsHeader = newcomer.owner, host, host, False
+        self.strangers.announced(newcomer, before)
+        self.strangers.checkInvariant()
 
     def begin(self, newcomers: list[Any]) -> None:
         """
@@ -282,3 +303,65 @@ class StrangersTests(TimerTestCase):
         self.assertEqual(
             self.said[0], ("192.0.2.2", "the system has no descriptor left, and it has most: its oldest goes")
         )
+
+    def test_whatABalancerAnnouncesIsItsClients(self) -> None:
+        """
+        One client behind it who has many makes room for the others.
+        """
+        one, *flood = self.balanced(3)
+        self.announce(one, "203.0.113.1")
+        for _ in range(6):
+            for newcomer in flood:
+                self.announce(newcomer, "203.0.113.9")
+            flood = self.balanced(2)
+        self.assertFalse(one.aborted)
+        self.assertEqual(set(self.said), {("203.0.113.9", TOO_MANY_SILENT)})
+
+    def test_aFloodFromElsewhereLeavesBalancersTheirHalf(self) -> None:
+        """
+        However many of their connections have not been announced yet: these are many, and honest.
+        """
+        honest = self.balanced(3)
+        flood = self.arrive(*["192.0.2.9"] * 50)
+        self.assertFalse(any(self.gone(honest)))
+        self.assertEqual(self.gone(flood), [True] * 47 + [False] * 3)
+        self.arrive("192.0.2.1")
+        self.assertFalse(any(self.gone(honest)))
+
+    def test_aBalancerThatAnnouncesNothingTakesNoMoreThanHalf(self) -> None:
+        """
+        Whoever has most of that half makes room in it, and who comes straight is left alone.
+        """
+        straight = self.arrive("192.0.2.1", "192.0.2.1", "192.0.2.1")
+        other = self.balanced(1, "198.51.100.8")
+        silent = self.balanced(20)
+        self.assertFalse(any(self.gone(straight + other)))
+        self.assertEqual(self.gone(silent), [True] * 18 + [False] * 2)
+        self.assertEqual(set(self.said), {("198.51.100.7", TOO_MANY_UNANNOUNCED)})
+        self.assertEqual(self.strangers.statistics().silentEvicted, 18)
+
+    def test_aHeaderHasItsTime(self) -> None:
+        """
+        The same as for all others, and it is said what was missing.
+        """
+        newcomers = self.balanced(2)
+        self.clock.advance(HELLO_SECONDS - 1)
+        self.announce(newcomers[1], "203.0.113.1")
+        self.clock.advance(2)
+        self.assertEqual(self.gone(newcomers), [True, True])
+        said = [("198.51.100.7", HEADER_MISSING), ("203.0.113.1", "showed no session id in 10 s")]
+        self.assertEqual(self.said, said)
+
+    def test_withLessRoomBalancersHaveHalfOfThat(self) -> None:
+        newcomers = self.balanced(3)
+        others = self.arrive("192.0.2.1", "192.0.2.1")
+        self.strangers.allow(silent=2)
+        self.strangers.checkInvariant()
+        self.assertEqual((self.gone(newcomers), self.gone(others)), ([True, True, False], [True, False]))
+
+    def test_withoutDescriptorsThoseOfBalancersGoLast(self) -> None:
+        (newcomer,), other = self.balanced(1), self.arrive("192.0.2.1")
+        self.assertTrue(self.strangers.giveOneUp())
+        self.assertEqual((newcomer.aborted, self.gone(other)), (False, [True]))
+        self.assertTrue(self.strangers.giveOneUp())
+        self.assertTrue(newcomer.aborted)

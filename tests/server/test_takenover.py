@@ -13,7 +13,7 @@ from typing import Any
 from twisted.logger import LogLevel
 
 from tests.doubles.serverworkers import PING, WorkersTestCase, newId
-from uotp.server.workers.messages import AskToJoin, HandOver, TakeOver, TellSessionEnded, TellSessionOpened
+from uotp.server.workers.messages import AskToJoin, HandOver, PassOn, TakeOver, TellSessionEnded, TellSessionOpened
 from uotp.telemetry.drops import Drop
 from uotp.workers.channel import MOST_WAITING_DESCRIPTORS
 from uotp.workers.work import BeginWork, FilesPrepared, TellStatistics, TellUse
@@ -86,6 +86,11 @@ class TakenOverStories(WorkersTestCase):
             (hand, 2),
             (HandOver("192.0.2.9", 1, 1, b"", connection=1, worker=0, **plain), 1),
             (HandOver("192.0.2.9", 1, 1, b"", connection=1, worker=3, **plain), 1),
+            (PassOn(2, "192.0.2.9", 1), 0),
+            (PassOn(0, "192.0.2.9", 1), 1),
+            (PassOn(3, "192.0.2.9", 1), 1),
+            (unchecked(PassOn, 2, "nowhere", 1), 1),
+            (unchecked(PassOn, 2, "192.0.2.9", 65536), 1),
             (TellUse("nothing", 1, 1), 0),
             (TellStatistics({f"name{number}": 1 for number in range(2000)}), 0),
             (TellStatistics({"registry.sessions": 1, "something else": 1}), 0),

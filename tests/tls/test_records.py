@@ -330,7 +330,10 @@ class HandshakesOnSocketsTests(TlsTestCase):
         """
         More than its beginning need not come.
         """
-        proxy = "which is not understood here: turn it off in the balancer before us (send-proxy)"
+        proxy = (
+            "which is not understood from there: name it in proxyProtocol, or turn that off in the balancer "
+            "(send-proxy)"
+        )
         for began, words in (
             (b"GET /", "it speaks HTTP"),
             (b"PROXY TCP4 ", f"it announces its client by the PROXY protocol, {proxy}"),

@@ -22,6 +22,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.doubles.reactors import MemoryReactor
 from tests.doubles.sockets import Diarist, FakeSocket, broken
 from uotp.boundaries import StreamFacts
+from uotp.errors import PeerError
 from uotp.net.sockopts import TunnelSocketOptions
 from uotp.transport import listener as listeners
 from uotp.transport.accepted import AcceptedTcpStream
@@ -35,6 +36,7 @@ from uotp.transport.listener import (
     listenOn,
     peerAddress,
 )
+from uotp.transport.proxyheader import SIGNATURE
 from uotp.transport.watch import ReactorWatch
 
 PEER = ("192.0.2.1", 4711)
@@ -106,6 +108,10 @@ class RecordingReception(Factory):
     @ivar said: why nothing could be accepted.
     @ivar spare: how many connections it can give up.
     @ivar error: raised for the next connection, if it is set.
+    @ivar balancer: who has to say for whom he comes.
+    @ivar announcements: those that have said so, and who they were before.
+    @ivar refusals: why others were refused.
+    @ivar takesAway: whether whoever has said so goes elsewhere.
     """
 
     noisy = False
@@ -119,6 +125,21 @@ class RecordingReception(Factory):
         self.spare = 0
         self.error: Exception | None = None
         self.diaries: list[Diarist] = []
+        self.balancer = ""
+        self.announcements: list[tuple[Newcomer, str]] = []
+        self.refusals: list[str] = []
+        self.takesAway = False
+
+    def mustAnnounce(self, host: str) -> bool:
+        return host == self.balancer
+
+    def announced(self, newcomer: Newcomer, before: str) -> None:
+        self.announcements.append((newcomer, before))
+        if self.takesAway:
+            newcomer.surrender()
+
+    def refused(self, newcomer: Newcomer, error: PeerError) -> None:
+        self.refusals.append(str(error))
 
     def arrived(self, newcomer: Newcomer) -> None:
         if self.error is not None:
@@ -518,3 +539,150 @@ class NewcomerTests(_ListenerTestCase):
         newcomer, _ = self.newcomer()
         self.assertEqual((newcomer.logPrefix(), newcomer.fileno()), ("Newcomer", 99))
         newcomer.abort()
+
+
+BALANCER = ("198.51.100.7", 999)
+CLIENT_LINE = b"PROXY TCP4 203.0.113.5 198.51.100.9 40000 8443\r\n"
+
+
+class AnnouncingTests(_ListenerTestCase):
+    """
+    A balancer says for whom it has dialled.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.reception.balancer = BALANCER[0]
+
+    def balanced(self) -> tuple[Newcomer, FakeSocket]:
+        """
+        @return: a connection of the balancer's, and its socket.
+        """
+        self.come(address=BALANCER)
+        self.listener.doRead()
+        return self.reception.newcomers[-1], self.sockets[-1]
+
+    def hears(self, newcomer: Newcomer, made: FakeSocket, *pieces: bytes) -> None:
+        """
+        Let pieces come, each in a turn of its own.
+        """
+        for piece in pieces:
+            made.coming.append(piece)
+            if newcomer in self.reactor.readers:
+                self.reactor.happen(newcomer, read=True)
+
+    def test_connectionIsTheClientsFromThenOn(self) -> None:
+        """
+        For whoever asks: its host, its owner, its turns, its stream and the log.
+        """
+        newcomer, made = self.balanced()
+        self.assertEqual((newcomer.awaitsHeader, newcomer.owner), (True, BALANCER[0]))
+        self.hears(newcomer, made, CLIENT_LINE + b"hello")
+        self.reactor.advance(0)
+        self.assertEqual(self.reception.announcements, [(newcomer, BALANCER[0])])
+        self.assertEqual((newcomer.awaitsHeader, newcomer.host, newcomer.owner), (False, "203.0.113.5", "203.0.113.5"))
+        (diary,) = self.reception.diaries
+        stream = diary.transport
+        self.assertEqual(diary.heard, [b"hello"])
+        self.assertEqual((stream.getPeer(), stream.party), (IPv4Address("TCP", "203.0.113.5", 40000), "203.0.113.5"))
+        self.assertIn("203.0.113.5", repr(stream))
+        newcomer.abort()
+
+    def test_itsFactsAreTheClientsAndOurOwn(self) -> None:
+        self.socket.coming.append((NamedSocket(("192.0.2.9", 8443), BALANCER), BALANCER))
+        self.listener.doRead()
+        newcomer = self.reception.newcomers[-1]
+        made: Any = newcomer._socket
+        self.hears(newcomer, made, b"PROXY TCP6 2001:db8::5 2001:db8::9 40000 8443\r\n", b"hello")
+        self.reactor.advance(0)
+        stream = self.reception.diaries[-1].transport
+        self.assertEqual(stream.facts(), StreamFacts("192.0.2.9:8443", "[2001:db8::5]:40000"))
+        self.assertEqual(stream.getPeer(), IPv6Address("TCP", "2001:db8::5", 40000))
+        self.assertEqual(newcomer.owner, "2001:db8::/64")
+        newcomer.abort()
+
+    def test_headerMayComeInPieces(self) -> None:
+        """
+        And until more comes behind it, nobody has a turn.
+        """
+        newcomer, made = self.balanced()
+        self.hears(newcomer, made, *(CLIENT_LINE[at : at + 1] for at in range(len(CLIENT_LINE))))
+        self.assertEqual((newcomer.host, newcomer.port), ("203.0.113.5", 40000))
+        self.assertEqual((self.reception.begun, len(self.reception.handshakes)), ([], 0))
+        self.hears(newcomer, made, b"hello")
+        self.reactor.advance(0)
+        self.assertEqual(self.reception.diaries[-1].heard, [b"hello"])
+        newcomer.abort()
+
+    def test_healthChecksKeepTheAddressOfTheBalancer(self) -> None:
+        """
+        They say that they come for nobody, or nothing at all, and go; nothing is said of that.
+        """
+        for said in ((b"PROXY UNKNOWN\r\n", b""), (SIGNATURE + b"\x20\0\0\0", b""), (b"",), (b"PROX", b"")):
+            newcomer, made = self.balanced()
+            self.hears(newcomer, made, *said)
+            self.assertEqual((newcomer.host, self.reception.gone.pop()), (BALANCER[0], newcomer))
+            self.assertTrue(made.closed)
+        self.assertEqual((self.reception.refusals, self.reception.begun), ([], []))
+
+    def test_whoSaysSomethingElseIsRefused(self) -> None:
+        """
+        At once, and nothing of it is heard by anybody.
+        """
+        for said in (
+            b"\x16\x03\x01",
+            b"GET / HTTP/1.1\r\n",
+            b"PROXY TCP4 nowhere 192.0.2.1 1 2\r\nhello",
+            b"P" + b"x" * 200,
+        ):
+            newcomer, made = self.balanced()
+            self.hears(newcomer, made, said)
+            self.assertEqual((len(self.reception.refusals), made.closed), (1, True))
+            self.reception.refusals.clear()
+            self.assertEqual(self.reactor.readers, {self.listener})
+        self.assertEqual((self.reception.begun, self.reception.gone), ([], []))
+
+    def test_connectionThatBreaksIsForgotten(self) -> None:
+        newcomer, made = self.balanced()
+        made.coming.append(broken())
+        self.reactor.happen(newcomer, read=True)
+        self.assertEqual((self.reception.gone, self.reception.refusals), ([newcomer], []))
+
+    def test_whoIsTakenAwayDoesNotGoOnHere(self) -> None:
+        """
+        Its socket stays open, for whoever has it now.
+        """
+        self.reception.takesAway = True
+        newcomer, made = self.balanced()
+        self.hears(newcomer, made, CLIENT_LINE + b"hello")
+        self.reactor.advance(0)
+        self.assertEqual((self.reception.begun, made.closed, list(made.coming)), ([], False, [b"hello"]))
+        self.assertEqual(self.reactor.readers, {self.listener})
+        newcomer.abort()
+        self.assertFalse(made.closed)
+
+    def test_othersAreNotAsked(self) -> None:
+        """
+        What they say of themselves is none of ours.
+        """
+        newcomer, made = self.newcomer()
+        self.hears(newcomer, made, CLIENT_LINE)
+        self.reactor.advance(0)
+        self.assertEqual((newcomer.host, self.reception.announcements), (PEER[0], []))
+        self.assertEqual(self.reception.diaries[-1].heard, [CLIENT_LINE])
+        newcomer.abort()
+
+    def test_whatAnotherProcessHasAcceptedNeedsNoSecondHeader(self) -> None:
+        """
+        Also of a client that has an address among those of balancers.
+        """
+        made = FakeSocket()
+        self.listener.receive(made, BALANCER[0], 5)  # type: ignore[arg-type]
+        newcomer = self.reception.newcomers[-1]
+        self.hears(newcomer, made, b"hello")
+        self.reactor.advance(0)
+        self.assertEqual((newcomer.awaitsHeader, self.reception.diaries[-1].heard), (False, [b"hello"]))
+        newcomer.abort()
+        self.listener.receive(FakeSocket(), "2001:db8::7", 5)  # type: ignore[arg-type]
+        self.assertEqual(self.reception.newcomers[-1].owner, "2001:db8::/64")
+        self.reception.newcomers[-1].abort()

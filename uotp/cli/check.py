@@ -21,7 +21,7 @@ from uotp.cli.config.faults import Fault, FaultsError
 from uotp.cli.config.reading import KeysError
 from uotp.cli.options import USAGE_EXIT_STATUS, GnuOptions, Option, printable
 from uotp.errors import ConfigurationError
-from uotp.server import serverCredentials
+from uotp.server import ServerSettings, serverCredentials
 from uotp.telemetry import Spelling, sayLast
 from uotp.tls import ClientCredentials, CredentialFiles, FilesReadOnce, ServerCredentials, endingWords, utcNow
 from uotp.tls.trial import FILE_FIELDS, tried
@@ -160,6 +160,8 @@ def findings(options: CommonOptions, end: str, found: Findings, files: Credentia
             **{options.destinationSetting: options.destination},
             **{name: value for name, value in arguments.items() if name in known},
         )
+        if isinstance(settings, ServerSettings) and (wide := settings.anybodyAnnounces()) is not None:
+            found.warn(wide)
         credentials = credentialsOf(end, settings, arguments)
         if isinstance(credentials, ServerCredentials) and (unused := credentials.unusedList()) is not None:
             found.warn(unused.words)

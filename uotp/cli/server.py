@@ -9,8 +9,9 @@ import os
 from twisted.application.service import IService
 from twisted.python import usage
 
+from uotp.cli.addresses import parseNetwork
 from uotp.cli.common import CommonOptions, commandService
-from uotp.cli.options import Inline, Option
+from uotp.cli.options import Inline, Option, Repeated
 from uotp.cli.parsers import absolutePath, parseCount, parsePercent, parseSeconds
 from uotp.cli.rows import COMMON_ROWS, UNITS_HELP, listenRows
 from uotp.server import CONNECTIONS_LIMIT, MIN_CONNECTIONS, MOST_SESSIONS, PERCENT, ServerSettings
@@ -46,6 +47,15 @@ class Options(CommonOptions):
             "cafile",
             metavar="FILE",
             inline=Inline.PEM,
+        ),
+        Repeated(
+            "proxy-protocol",
+            None,
+            "network of balancers, as 192.0.2.7/32, that have to say by the PROXY protocol for whom each connection "
+            "is; may be repeated; otherwise none",
+            parseNetwork,
+            "proxyProtocol",
+            metavar="NETWORK",
         ),
         Option(
             "linger",

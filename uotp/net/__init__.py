@@ -9,6 +9,7 @@ from uotp.net.given import GivenSockets, Transport, takeGivenSockets
 from uotp.net.hosts import Host, ownerOf, parseDestination, shownHost
 from uotp.net.listening import LOCALHOST, MAX_PORT, Listen, ListenPlace, bindTogether, pairsOf, placesOf, requireListen
 from uotp.net.names import dnsName
+from uotp.net.networks import Network, Networks, unmapped
 from uotp.net.places import MAX_SERVERS, ServerPlace, parsePath
 from uotp.net.resolver import (
     Addresses,
@@ -44,7 +45,7 @@ from uotp.net.sockopts import (
 )
 from uotp.net.steering import SocketGroup, datagramGroup, listenGroup, steer, steeringTrouble
 from uotp.net.tcpinfo import BACKOFF_AT, TCP_INFO, tcpCost, tcpFlight, tcpPathStats, unacknowledgedBytes
-from uotp.net.zones import OwnLink, bindable, hostAt, hostOf, interfaceNumber
+from uotp.net.zones import OwnLink, bindable, hostAt, hostOf
 
 __all__ = [
     "BACKOFF_AT",
@@ -65,6 +66,8 @@ __all__ = [
     "Listen",
     "ListenPlace",
     "NameLookup",
+    "Network",
+    "Networks",
     "OwnLink",
     "Resolved",
     "Routes",
@@ -87,7 +90,6 @@ __all__ = [
     "enlargeUdpBuffers",
     "hostAt",
     "hostOf",
-    "interfaceNumber",
     "isWritable",
     "listenGroup",
     "literalAddress",
@@ -111,4 +113,5 @@ __all__ = [
     "tcpPathStats",
     "tuneTunnelSocket",
     "unacknowledgedBytes",
+    "unmapped",
 ]

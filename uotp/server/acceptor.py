@@ -156,6 +156,7 @@ class Acceptor(Factory):
         instance: bytes | None = None,
         *,
         pads: bool = False,
+        announcers: Callable[[str], bool] = lambda _: False,
     ) -> None:
         """
         @param registry: who knows the sessions.
@@ -172,8 +173,10 @@ class Acceptor(Factory):
         @param objection: tells why a client whose handshake is done may not join any more, or L{None}.
         @param instance: what names this start of the server, which clients are told.
         @param pads: whether what tunnels send first is padded.
+        @param announcers: tells whether what comes from an address has to say first for whom.
         """
         self._instance = instance
+        self._announcers = announcers
         self._coordinator = coordinator
         self._wallClock = wallClock
         self._tokens = tokens
@@ -204,6 +207,29 @@ class Acceptor(Factory):
             newcomer.abort()
         else:
             self._strangers.arrived(newcomer)
+
+    def mustAnnounce(self, host: str) -> bool:
+        """
+        @return: whether what comes from an address has to say first for whom.
+        """
+        return self._announcers(host)
+
+    def announced(self, newcomer: Newcomer, before: str) -> None:
+        """
+        It has said for whom it comes.  Where there are several workers, each client has one to which all of his
+        connections go.
+        """
+        self._strangers.announced(newcomer, before)
+        isAnothers = newcomer.owner != before
+        if isAnothers and self._coordinator is not None and self._coordinator.passOn(newcomer):
+            self._strangers.discard(newcomer)
+
+    def refused(self, newcomer: Newcomer, error: PeerError) -> None:
+        """
+        It has not said for whom it comes.
+        """
+        self._strangers.discard(newcomer)
+        self._refusals.say(newcomer.host, str(error), error.kind)
 
     def begin(self, newcomer: Newcomer) -> None:
         """

@@ -105,6 +105,9 @@ class ServerFront(TunnelService):
             ways = f"no {spelled('cafile')}, {spelled('clients')} or {tokens} says who may"
             cause = f"there is no certificate in plain TCP, and no {tokens}" if self.isPlain else ways
             self._log.warn("whoever reaches this port can reach the target: {cause}", cause=cause)
+        wide = self.settings.anybodyAnnounces()
+        if wide is not None:
+            self._log.warn("{reason}", reason=wide)
         if self._unusedList is not None:
             self._unusedList.warn()
 

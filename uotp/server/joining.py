@@ -6,6 +6,7 @@ that has the session.  There is no logic here.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
@@ -80,10 +81,36 @@ class Handed(Stranger, Protocol):
         """
 
 
+class Announced(Stranger, Protocol):
+    """
+    Is a connection of which a balancer has just said for whom it comes.
+    """
+
+    @property
+    def port(self) -> int:
+        """
+        The port that it comes from, at its host.
+        """
+
+    def surrender(self) -> socket.socket:
+        """
+        Give it up without ending it.
+
+        @return: the socket.
+        """
+
+
 class Coordinator(Protocol):
     """
     Is asked by a worker who may join, and told what became of it.
     """
+
+    def passOn(self, newcomer: Announced) -> bool:
+        """
+        It is known for whom a connection comes, and nothing else was read of it.
+
+        @return: whether another worker gets it.
+        """
 
     def ask(self, question: JoinQuestion, answered: Callable[[JoinAnswer], None]) -> None:
         """

@@ -13,7 +13,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.error import CannotListenError
 from twisted.logger import LogLevel
 
-from uotp.net import Routes, SharedResolver, backgroundThread, setSegmentSize
+from uotp.net import Networks, Routes, SharedResolver, backgroundThread, setSegmentSize
 from uotp.server.acceptor import Acceptor, ConnectionLimits
 from uotp.server.finder import TargetFinder
 from uotp.server.front import LISTEN_QUEUE, ServerFront
@@ -97,6 +97,7 @@ class ServerService(ServerFront):
             objection=self.objection,
             instance=instance or newInstance(),
             pads=settings.pad,
+            announcers=Networks(settings.proxyProtocol).has,
         )
 
     def lookUpAhead(self) -> None:

@@ -5,9 +5,12 @@ What a server is told.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
 
-from uotp.net import Listen, requireListen
+from uotp.errors import ConfigurationError
+from uotp.net import Listen, Network, requireListen, unmapped
 from uotp.server.registry import MAX_SESSIONS, OWNER_SHARE_PERCENT
+from uotp.telemetry import spelled
 from uotp.tunnel import SECONDS, CommonSettings, Limits, requireHost, setting
 
 MOST_SESSIONS = 65536
@@ -21,6 +24,15 @@ MAX_CONNECTIONS = 32768
 
 CONNECTIONS_LIMIT = 1 << 20
 """Linux lets a process have so many descriptors at the most, unless somebody has raised that."""
+
+FEWEST_BITS = {4: 8, 6: 16}
+"""
+A network with fewer bits than this, by the version of IP, is none of anybody's alone: whoever comes from there might be
+anybody.
+"""
+
+PRIVATE_6 = IPv6Network("fc00::/7")
+"""It is wide, and nobody sends from there across the Internet (RFC 4193)."""
 
 PERCENT = 100
 """All of what there is."""
@@ -45,6 +57,8 @@ class ServerSettings(CommonSettings):
     @ivar ownerShare: how much of all sessions and of all connections one client may have, in
         percent.  A client is who shows one certificate, or without one, who comes from one
         address.
+    @ivar proxyProtocol: networks of balancers: what comes from there has to say first, by the PROXY protocol, for
+        whom it comes.
     @ivar tokenFile: file with tokens, see L{uotp.tls.tokens}: only clients that show one of them
         are let in; L{None} for those without one, too.
     """
@@ -62,6 +76,7 @@ class ServerSettings(CommonSettings):
             lambda number: MIN_CONNECTIONS <= number <= CONNECTIONS_LIMIT,
         ),
     )
+    proxyProtocol: tuple[Network, ...] = ()
     tokenFile: str | None = None
     ownerShare: int = setting(
         OWNER_SHARE_PERCENT, Limits(f"from 1 to {PERCENT} percent", lambda percent: 1 <= percent <= PERCENT)
@@ -76,3 +91,28 @@ class ServerSettings(CommonSettings):
         CommonSettings.__post_init__(self)
         requireHost("the target", self.target[0])
         requireListen(self.listen)
+        if not all(isinstance(network, (IPv4Network, IPv6Network)) for network in self.proxyProtocol):
+            reason = f"{spelled('proxyProtocol')} takes networks of the module ipaddress"
+            raise ConfigurationError(reason)
+
+    def anybodyAnnounces(self) -> str | None:
+        """
+        @return: a warning, where so many may say for whom they come that anybody can take any address; or L{None}.
+        """
+        wide = [str(network) for network in self.proxyProtocol if isForAnybody(network)]
+        if not wide:
+            return None
+        return (
+            f"whoever comes from {' or '.join(wide)} can pretend to be any client, by the PROXY protocol: name only "
+            f"the addresses of balancers in {spelled('proxyProtocol')}"
+        )
+
+
+def isForAnybody(network: Network) -> bool:
+    """
+    @return: whether a network is so wide that strangers are in it.
+    """
+    narrowed = unmapped(network)
+    if isinstance(narrowed, IPv6Network) and narrowed.subnet_of(PRIVATE_6):
+        return False
+    return narrowed.prefixlen < FEWEST_BITS[narrowed.version]

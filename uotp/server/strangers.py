@@ -3,6 +3,10 @@ The connections of those who have shown no session id yet.  Each may stay so for
 time, counted from when it was accepted, and there is room for so many: for those who have
 said nothing, which cost little, and for those who have begun to shake hands.  When there is
 no room, the oldest goes of whoever has most, so that whoever comes from elsewhere gets in.
+
+A balancer says for whom it has dialled, in a header, and from then on the connection counts as
+the client's.  Until then it is the balancer's, whose connections are many and honest.  So these make nobody
+else go, and nobody makes them go but they themselves: half of the room is theirs if they need it.
 """
 
 from __future__ import annotations
@@ -30,10 +34,12 @@ SWEPT_PER_TURN = 64
 """So many connections are ended in one turn of the reactor, which takes about a millisecond."""
 
 TOO_SLOW = f"showed no session id in {HELLO_SECONDS:.0f} s"
+HEADER_MISSING = f"sent no whole header of the PROXY protocol in {HELLO_SECONDS:.0f} s"
 PARENT_SILENT = f"this worker's parent has not said where it belongs; {HELLO_SECONDS:.0f} s since it came are over"
-"""Why somebody has to go whose time is over; the latter, when it has shown a session id."""
+"""Why somebody has to go whose time is over; the last, when it has shown a session id."""
 
 TOO_MANY_SILENT = "too many silent connections, and it has most: its oldest goes"
+TOO_MANY_UNANNOUNCED = "too many connections without a header of the PROXY protocol, and it has most: its oldest goes"
 TOO_MANY_BEGUN = "too many connections without a session id, and it has most: its oldest goes"
 """Why somebody has to go.  How many there may be is not said: a worker's part of them changes all the time."""
 
@@ -44,7 +50,7 @@ class StrangersStatistics:
     Says how many strangers there are at one moment, and what became of others since the
     beginning.
 
-    @ivar silent: have said nothing, or wait for their first turn.
+    @ivar silent: have said nothing, or no more than for whom they come, or wait for their first turn.
     @ivar begun: have begun to shake hands, or to say hello.
     @ivar silentEvicted: of the silent, had to go because there was no room.
     @ivar begunEvicted: the same of those that had begun.
@@ -67,6 +73,7 @@ class Stranger(Hashable, Protocol):
     @ivar since: when it was accepted, or handed over.
     @ivar hops: how often one worker has handed it to another.
     @ivar isRelayed: whether another worker counts it, and only relays what it carries.
+    @ivar awaitsHeader: whether it has to say for whom it comes, and has not.
     @ivar isAskedFor: whether it has shown a session id, and the parent of this worker is asked where it belongs.
     """
 
@@ -76,6 +83,12 @@ class Stranger(Hashable, Protocol):
     hops: int
     isRelayed: bool
     isAskedFor: bool
+
+    @property
+    def awaitsHeader(self) -> bool:
+        """
+        See above.
+        """
 
     def abort(self) -> None:
         """
@@ -94,7 +107,8 @@ class Strangers:
         """
         @param clock: C{IReactorTime}.
         @param refused: told who has to go, why, and what kind of reason that is.
-        @param maxSilent: how many there may be who have said nothing.
+        @param maxSilent: how many there may be who have said nothing; half of them may have to say for whom they
+            come.
         @param maxBegun: how many there may be who have begun to shake hands.
         """
         self._clock = clock
@@ -102,6 +116,7 @@ class Strangers:
         self._maxSilent = maxSilent
         self._maxBegun = maxBegun
         self._all: dict[Stranger, None] = {}  # the oldest first
+        self._unannounced: Shares[str, Stranger] = Shares()
         self._silent: Shares[str, Stranger] = Shares()
         self._begun: Shares[str, Stranger] = Shares()
         self._silentEvicted = self._begunEvicted = self._tooSlow = 0
@@ -125,12 +140,37 @@ class Strangers:
         """
         Somebody has come, and has said nothing.
         """
-        if len(self._silent) >= self._maxSilent:
-            self._evictSilent()
+        if newcomer.awaitsHeader and len(self._unannounced) >= self._maxUnannounced:
+            self._evictUnannounced()
+        elif self._quiet >= self._maxSilent:
+            self._evictQuiet()
         self._all[newcomer] = None
-        self._silent.add(newcomer.owner, newcomer)
+        (self._unannounced if newcomer.awaitsHeader else self._silent).add(newcomer.owner, newcomer)
         if self._sweep is None:
             self._waitForOldest()
+
+    def announced(self, newcomer: Stranger, before: str) -> None:
+        """
+        Somebody has said for whom he comes.
+
+        @param before: the owner that he had until then.
+        """
+        self._unannounced.discard(before, newcomer)
+        self._silent.add(newcomer.owner, newcomer)
+
+    @property
+    def _quiet(self) -> int:
+        """
+        How many have said nothing, but perhaps for whom they come.
+        """
+        return len(self._silent) + len(self._unannounced)
+
+    @property
+    def _maxUnannounced(self) -> int:
+        """
+        How many of them may not have said that either.
+        """
+        return max(self._maxSilent // 2, 1)
 
     def began(self, newcomer: Stranger) -> None:
         """
@@ -148,6 +188,7 @@ class Strangers:
         if newcomer not in self._all:
             return
         del self._all[newcomer]
+        self._unannounced.discard(newcomer.owner, newcomer)
         self._silent.discard(newcomer.owner, newcomer)
         self._begun.discard(newcomer.owner, newcomer)
         if not self._all and self._sweep is not None:
@@ -173,8 +214,10 @@ class Strangers:
         """
         self._shrinking = None
         for _ in range(SWEPT_PER_TURN):
-            if len(self._silent) > self._maxSilent:
-                self._evictSilent()
+            if len(self._unannounced) > self._maxUnannounced:
+                self._evictUnannounced()
+            elif self._quiet > self._maxSilent:
+                self._evictQuiet()
             elif len(self._begun) > self._maxBegun:
                 self._evictBegun()
             else:
@@ -188,17 +231,27 @@ class Strangers:
         @return: whether there was anybody who could go.
         """
         reason = "the system has no descriptor left, and it has most: its oldest goes"
-        if len(self._silent):
-            self._evictSilent(reason)
+        if self._quiet:
+            self._evictQuiet(reason)
         elif len(self._begun):
             self._evictBegun(reason)
         else:
             return False
         return True
 
-    def _evictSilent(self, reason: str = TOO_MANY_SILENT) -> None:
+    def _evictQuiet(self, reason: str = TOO_MANY_SILENT) -> None:
+        """
+        Those of balancers go last: whoever has filled the rest of the room goes before them.
+        """
+        if not len(self._silent):
+            self._evictUnannounced(reason)
+            return
         self._silentEvicted += 1
         self._evict(self._silent, reason)
+
+    def _evictUnannounced(self, reason: str = TOO_MANY_UNANNOUNCED) -> None:
+        self._silentEvicted += 1
+        self._evict(self._unannounced, reason)
 
     def _evictBegun(self, reason: str = TOO_MANY_BEGUN) -> None:
         self._begunEvicted += 1
@@ -232,7 +285,7 @@ class Strangers:
         for newcomer in slow:
             if newcomer in self._all:
                 self._tooSlow += 1
-                reason = PARENT_SILENT if newcomer.isAskedFor else TOO_SLOW
+                reason = PARENT_SILENT if newcomer.isAskedFor else HEADER_MISSING if newcomer.awaitsHeader else TOO_SLOW
                 self._end(newcomer, newcomer.host, reason, Refusal.TOO_SLOW)
         if self._sweep is not None or not self._all:
             return
@@ -260,7 +313,7 @@ class Strangers:
         @return: how many there are, and were.
         """
         return StrangersStatistics(
-            len(self._silent), len(self._begun), self._silentEvicted, self._begunEvicted, self._tooSlow
+            self._quiet, len(self._begun), self._silentEvicted, self._begunEvicted, self._tooSlow
         )
 
     def checkInvariant(self) -> None:
@@ -269,12 +322,15 @@ class Strangers:
 
         @raise AssertionError: when it does not.
         """
+        self._unannounced.checkInvariant()
         self._silent.checkInvariant()
         self._begun.checkInvariant()
         if self._shrinking is None:
-            assert len(self._silent) <= self._maxSilent
+            assert len(self._unannounced) <= self._maxUnannounced
+            assert self._quiet <= self._maxSilent
             assert len(self._begun) <= self._maxBegun
-        assert len(self._all) == len(self._silent) + len(self._begun)
+        assert len(self._all) == self._quiet + len(self._begun)
+        assert len(self._unannounced) == sum(newcomer.awaitsHeader for newcomer in self._all)
         times = [newcomer.since for newcomer in self._all]
         assert times == sorted(times)
         assert (self._sweep is not None) == bool(self._all)

@@ -10,10 +10,11 @@ from typing import Any
 from twisted.internet import tcp
 from twisted.internet.address import IPv4Address, IPv6Address
 
+from uotp.boundaries import StreamFacts
 from uotp.net import TunnelSocketOptions, ownerOf, shownHost, tuneTunnelSocket
 from uotp.transport.handshakes import HandshakeQueue
 from uotp.transport.phases import StreamEvent, StreamPhase
-from uotp.transport.tcp import TcpStream
+from uotp.transport.tcp import TcpStream, addressWords
 from uotp.transport.tls import Creator, TlsStream
 
 READING = frozenset({StreamPhase.OPEN, StreamPhase.CLOSING})
@@ -63,6 +64,14 @@ class AcceptedTcpStream(TcpStream, tcp.Server):
         host, port, *rest = self.socket.getsockname()
         shown = shownHost(host)
         return IPv6Address("TCP", shown, port, *rest) if ":" in shown else IPv4Address("TCP", shown, port)
+
+    def facts(self) -> StreamFacts:
+        """
+        See L{uotp.boundaries.Stream.facts}.  The peer is who has dialled, also where that was a balancer that has
+        said for whom.
+        """
+        peer = self.getPeer()
+        return StreamFacts(addressWords(self.socket.getsockname), addressWords(lambda: (peer.host, peer.port)))
 
     def __repr__(self) -> str:
         """

@@ -2,7 +2,7 @@
 Where connections come in.  A connection that nobody has said anything on costs a socket and
 little more: no stream, no TLS, no timer.  Who connects to us speaks first, with either format
 and with TLS or without.  With his first bytes the connection waits for its turn to shake
-hands, and becomes a stream then.
+hands, and becomes a stream then.  A balancer that is known says before that for whom it has dialled.
 
 How many are accepted in one turn of the reactor is bounded, and when the system has no
 descriptor or no memory left, accepting rests for a moment.
@@ -21,9 +21,11 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
+from uotp.errors import PeerError
 from uotp.net import bindable, ownerOf, setSegmentSize, shownHost
 from uotp.telemetry import Logger
 from uotp.transport.handshakes import HandshakeQueue
+from uotp.transport.proxyheader import HeaderExchange
 from uotp.transport.watch import ReactorWatch, Watch, newWatch
 
 ACCEPT_SECONDS = 0.001
@@ -56,6 +58,24 @@ class Reception(Protocol):
         A connection was accepted.
         """
 
+    def mustAnnounce(self, host: str) -> bool:
+        """
+        @param host: the address that a connection comes from.
+        @return: whether it has to say first, by the PROXY protocol, for whom it comes.
+        """
+
+    def announced(self, newcomer: Newcomer, before: str) -> None:
+        """
+        It has said for whom it comes, and has another address and owner now, or the same if it comes for itself.
+
+        @param before: its owner until now.
+        """
+
+    def refused(self, newcomer: Newcomer, error: PeerError) -> None:
+        """
+        It has not said for whom it comes as it has to, and is closed.
+        """
+
     def begin(self, newcomer: Newcomer) -> None:
         """
         Something has come on it, and it is its turn: call C{newcomer.become} next.
@@ -84,7 +104,7 @@ class Newcomer:
     Is a connection that was accepted, from when it comes in until its peer has shown who he
     is.  It becomes a stream when it has its first turn.
 
-    @ivar host: the address that it comes from.
+    @ivar host: the address that it comes from; once a balancer has said for whom it has dialled, that one's.
     @ivar owner: who is there, see L{uotp.net.ownerOf}.
     @ivar since: when it was accepted.
     @ivar isAskedFor: whether somebody else is asked where it belongs.
@@ -94,18 +114,33 @@ class Newcomer:
 
     hops = 0
     isRelayed = False
-    __slots__ = ("_address", "_isGone", "_listener", "_socket", "_stream", "host", "isAskedFor", "owner", "since")
+    __slots__ = (
+        "_address",
+        "_awaited",
+        "_isGone",
+        "_listener",
+        "_socket",
+        "_stream",
+        "host",
+        "isAskedFor",
+        "owner",
+        "since",
+    )
 
-    def __init__(self, listener: Listener, accepted: socket.socket, address: tuple[Any, ...]) -> None:
+    def __init__(
+        self, listener: Listener, accepted: socket.socket, address: tuple[Any, ...], *, awaitsHeader: bool = False
+    ) -> None:
         """
         @param listener: who has accepted it.
         @param accepted: its socket.
         @param address: where it comes from, as the socket module has it.
+        @param awaitsHeader: whether it has to say first for whom it comes.
         """
         self._listener = listener
         self._socket = accepted
         self._address = address
         self._stream: Any = None
+        self._awaited = HeaderExchange(accepted) if awaitsHeader else None
         self._isGone = False
         self.host: str = address[0]
         self.owner = ownerOf(self.host)
@@ -132,6 +167,8 @@ class Newcomer:
         """
         Something has come: wait for a turn.
         """
+        if self._awaited is not None and not self._hasAnnounced(self._awaited):
+            return
         try:
             begun = self._socket.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
@@ -144,6 +181,32 @@ class Newcomer:
         else:
             self._lose()
 
+    def _hasAnnounced(self, exchange: HeaderExchange) -> bool:
+        """
+        Read of the header what has come.
+
+        @return: whether the connection goes on here.
+        """
+        try:
+            exchange.goOn()
+        except PeerError as error:
+            self._close()
+            self._listener.reception.refused(self, error)
+            return False
+        except (EOFError, OSError):
+            self._lose()
+            return False
+        if not exchange.hasHeardAll:
+            return False
+        self._awaited = None
+        before, source = self.owner, exchange.header.source
+        if source is not None:
+            self.host = source[0]
+            self.owner = ownerOf(self.host)
+            self._address = (*source, 0, 0) if ":" in self.host else source
+        self._listener.reception.announced(self, before)
+        return not self._isGone
+
     def connectionLost(self, reason: Failure) -> None:
         """
         The connection is gone, or the reactor stops.
@@ -155,10 +218,13 @@ class Newcomer:
             self._close()
             self._listener.reception.left(self)
 
-    def _close(self) -> None:
+    def _leave(self) -> None:
         self._isGone = True
         self._listener.watch.remove(self)
         self._listener.handshakes.leave(self.owner, self)
+
+    def _close(self) -> None:
+        self._leave()
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         except OSError:  # it was reset by the peer, and there is nothing to say
@@ -167,6 +233,29 @@ class Newcomer:
             self._socket.close()
 
     # What others do with it.
+
+    @property
+    def awaitsHeader(self) -> bool:
+        """
+        Whether it has to say for whom it comes, and has not.
+        """
+        return self._awaited is not None
+
+    @property
+    def port(self) -> int:
+        """
+        The port that it comes from, at its host.
+        """
+        return int(self._address[1])
+
+    def surrender(self) -> socket.socket:
+        """
+        Give the connection up without ending it, before it has become a stream.
+
+        @return: the socket, which does not block.
+        """
+        self._leave()
+        return self._socket
 
     def goOn(self) -> None:
         """
@@ -292,12 +381,25 @@ class Listener(tcp.Port):
                     self._rest(error)
                 return
             try:
-                self.reception.arrived(Newcomer(self, accepted, peerAddress(address)))
+                came = peerAddress(address)
+                awaitsHeader = self.reception.mustAnnounce(came[0])
+                self.reception.arrived(Newcomer(self, accepted, came, awaitsHeader=awaitsHeader))
             except Exception:  # noqa: BLE001 - or the reactor would close this port
                 self._guardLog.failure("a connection that was accepted is lost")
                 accepted.close()
             if self.reactor.seconds() >= end:
                 return
+
+    def receive(self, given: socket.socket, host: str, port: int) -> None:
+        """
+        Another process has accepted a connection, and has read for whom it comes.
+
+        @param given: its socket, from now on ours to close.
+        @param host: the numeric address of the client.
+        @param port: the port there.
+        """
+        address = (host, port, 0, 0) if ":" in host else (host, port)
+        self.reception.arrived(Newcomer(self, given, address))
 
     def _rest(self, error: OSError) -> None:
         """

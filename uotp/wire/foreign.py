@@ -8,7 +8,7 @@ from __future__ import annotations
 from uotp.telemetry import spelled
 
 TLS = "it speaks TLS, and {plain} was said here: say that at both ends or at none"
-PROXY = "which is not understood here: turn it off in the balancer before us (send-proxy)"
+PROXY = "which is not understood from there: name it in {announcers}, or turn that off in the balancer (send-proxy)"
 
 HTTP_SERVER = "an HTTP server is there, not uotp, or a portal or proxy on the way"
 
@@ -63,5 +63,5 @@ def foreignSpeech(shown: bytes) -> str | None:
     """
     for beginning, words in FOREIGN.items():
         if shown.startswith(beginning) or beginning.startswith(shown):
-            return words.format(plain=spelled("tls=None"))
+            return words.format(plain=spelled("tls=None"), announcers=spelled("proxyProtocol"))
     return None

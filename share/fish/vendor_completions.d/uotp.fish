@@ -37,6 +37,7 @@ complete -c uotp -n '__fish_seen_subcommand_from server' -l no-tls -d 'plain TCP
 complete -c uotp -n '__fish_seen_subcommand_from server' -s a -l bind-address -x -d 'address to accept tunnels on'
 complete -c uotp -n '__fish_seen_subcommand_from server' -s p -l bind-port -x -d 'TCP port to accept tunnels on'
 complete -c uotp -n '__fish_seen_subcommand_from server' -s C -l cafile -r -F -d 'PEM file with CAs'
+complete -c uotp -n '__fish_seen_subcommand_from server' -l proxy-protocol -x -d 'network of balancers, as 192.0.2.7/32, that have to say by the PROXY protoc...'
 complete -c uotp -n '__fish_seen_subcommand_from server' -l linger -x -d 'time for which a session without tunnels keeps its UDP socket'
 complete -c uotp -n '__fish_seen_subcommand_from server' -l crl -r -F -d 'file with revocation lists of the CAs of --cafile, in PEM or DER, besides t...'
 complete -c uotp -n '__fish_seen_subcommand_from server' -l clients -r -F -d 'list of the clients that may join'

@@ -5,24 +5,12 @@ Which sources may use a client, by their addresses.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network
 
-from uotp.net import Host, interfaceNumber
-
-Network = IPv4Network | IPv6Network
-
-MAX_KNOWN = 4096
-"""
-Of so many addresses of strangers the verdict is remembered, in half a megabyte.  To find one
-out takes a few microseconds, and a datagram that is dropped should take less.
-"""
+from uotp.net import Host, Network, Networks, unmapped
 
 LOOPBACKS = {4: IPv4Network("127.0.0.0/8"), 6: IPv6Network("::1")}
 """The addresses of a machine that only itself can use, by the version of IP."""
-
-MAPPED_BITS = 96
-"""An IPv4 address that is written as one of IPv6 has so many bits before its own."""
 
 
 class AllowedSources:
@@ -34,33 +22,16 @@ class AllowedSources:
         """
         @param networks: those that are allowed; when there is none, everybody is.
         """
-        self._networks = tuple(map(unmapped, networks))
-        self._isKnown = lru_cache(MAX_KNOWN)(self._find)
+        named = tuple(networks)
+        self._allowsAll = not named
+        self._networks = Networks(named)
 
     def allows(self, host: str) -> bool:
         """
         @param host: the numeric address of a source.
         @return: whether it may use the client.
         """
-        return not self._networks or self._isKnown(host)
-
-    def _find(self, host: str) -> bool:
-        source = Host.parse(host).asOneAddress
-        address = source.address
-        if address is None:
-            return False
-        return any(address in network and isOfZone(source.zone, network) for network in self._networks)
-
-
-def isOfZone(zone: str | None, network: Network) -> bool:
-    """
-    @param zone: the network interface that a source's address is valid on, if on one only.
-    @return: whether the network is there too; one without an interface is everywhere.
-    """
-    wanted = network.network_address.scope_id if isinstance(network, IPv6Network) else None
-    if wanted is None or zone == wanted:
-        return True
-    return zone is not None and interfaceNumber(zone) == interfaceNumber(wanted) is not None
+        return self._allowsAll or self._networks.has(host)
 
 
 def canReach(network: Network, host: str) -> bool:
@@ -83,14 +54,3 @@ def canReach(network: Network, host: str) -> bool:
         return True
     isFromLoopback = network.overlaps(LOOPBACKS[network.version])  # type: ignore[arg-type]
     return isFromLoopback if address.is_loopback else not network.is_loopback
-
-
-def unmapped(network: Network) -> Network:
-    """
-    @return: the network of IPv4 where it is written as one of IPv6; else the same.
-    """
-    if isinstance(network, IPv6Network) and network.prefixlen >= MAPPED_BITS:
-        first = network.network_address.ipv4_mapped
-        if first is not None:
-            return IPv4Network((first, network.prefixlen - MAPPED_BITS))
-    return network

@@ -17,11 +17,11 @@ from twisted.internet.defer import Deferred
 from twisted.logger import LogLevel
 
 from uotp.client.sources.admission import Admission, AdmissionLimits
-from uotp.client.sources.allowed import AllowedSources, Network
+from uotp.client.sources.allowed import AllowedSources
 from uotp.client.sources.places import Places
 from uotp.client.sources.source import SourceSession
 from uotp.client.sources.sourceport import Source, SourcePort
-from uotp.net import hostOf, shownHost
+from uotp.net import Network, hostOf, shownHost
 from uotp.process import Round, Steps
 from uotp.session import ClosingSessions, wordsForLate
 from uotp.telemetry import BudgetedLogger, Drop, Drops, LineBudget, Logger, RateLimit, logCounted, orLog, spelled

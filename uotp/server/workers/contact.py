@@ -6,6 +6,7 @@ and the connections that it hands over or gets.
 from __future__ import annotations
 
 import errno
+import zlib
 from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any, Protocol
@@ -16,7 +17,7 @@ from uotp.boundaries import Allowance, Security
 from uotp.errors import PeerError, Refusal
 from uotp.net import TunnelSocketOptions
 from uotp.server.acceptor import Acceptor
-from uotp.server.joining import Coordination, Decision, JoinAnswer, JoinQuestion
+from uotp.server.joining import Announced, Coordination, Decision, JoinAnswer, JoinQuestion
 from uotp.server.registry import Registry, ServedSession
 from uotp.server.sessionshares import Shortage, Surplus
 from uotp.server.strangers import Stranger
@@ -26,6 +27,7 @@ from uotp.server.workers.messages import (
     AskToJoin,
     OrderConnectionEnd,
     OrderSessionEnd,
+    PassOn,
     TakeOver,
     TellGone,
     TellSessionEnded,
@@ -45,6 +47,15 @@ BUSY = "its parent has much to read"
 
 MOST_ACTIVE = 1024
 """So many sessions are told of in one message, of some 60 bytes each."""
+
+
+def workerFor(owner: str, workers: int) -> int:
+    """
+    @param owner: who is there, see L{uotp.net.ownerOf}.
+    @param workers: how many there are.
+    @return: the number of the one to which his connections go that balancers announce, from 1 on.
+    """
+    return 1 + zlib.crc32(owner.encode()) % workers
 
 
 class Parent(Protocol):
@@ -71,11 +82,23 @@ class ParentContact:
 
     _log = Logger()
 
-    def __init__(self, parent: Parent, reactor: Any, tuning: TunnelSocketOptions, mostRelays: int) -> None:
+    def __init__(
+        self,
+        parent: Parent,
+        reactor: Any,
+        tuning: TunnelSocketOptions,
+        mostRelays: int,
+        number: int = 1,
+        workers: int = 1,
+    ) -> None:
         """
         @param tuning: how the sockets of connections are set up.
         @param mostRelays: see L{Relays}.
+        @param number: which worker this is, from 1 on.
+        @param workers: how many there are.
         """
+        self._number = number
+        self._workers = workers
         self.relays = Relays(mostRelays, reactor, self.gone)
         self._parent = parent
         self._reactor = reactor
@@ -107,6 +130,21 @@ class ParentContact:
         self._allowanceOf = allowanceOf
 
     # What the acceptor asks; see Coordinator.
+
+    def passOn(self, newcomer: Announced) -> bool:
+        """
+        See L{uotp.server.joining.Coordinator}.  While the parent has much to read, it stays here: its session may be
+        anywhere.
+        """
+        worker = workerFor(newcomer.owner, self._workers)
+        if worker == self._number or not self._parent.hasRoom:
+            return False
+        with newcomer.surrender() as given:
+            try:
+                self._parent.send(PassOn(worker, newcomer.host, newcomer.port), [given.fileno()])
+            except (OSError, ValueError) as error:
+                self._sayLost("a connection from {peer} could not be handed over", newcomer.host, error)
+        return True
 
     def ask(self, question: JoinQuestion, answered: Callable[[JoinAnswer], None]) -> None:
         """

@@ -68,6 +68,7 @@ class HandedConnection:
         self.since: float = reactor.seconds()
         self.hops = facts.hops
         self.isAskedFor = False
+        self.awaitsHeader = False
         self.isRelayed = facts.isRelayed
         self._facts: TakeOver | None = facts  # until it has become a stream: what has come so far may be much
         self._sockets = list(sockets)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from uotp.errors import Refusal
+from uotp.net import MAX_PORT, Host
 from uotp.server.joining import JoinQuestion
 from uotp.wire import SESSION_ID_BYTES
 
@@ -239,6 +240,32 @@ class TakeOver(ConnectionFacts):
     """
 
 
+@dataclass(frozen=True, slots=True)
+class PassOn:
+    """
+    Hands a connection on of which a balancer has said for whom it comes, and nothing more was read.  The descriptor of
+    its socket comes with it.
+
+    @ivar worker: who is to get it.
+    @ivar host: the address of the client, with its zone.
+    @ivar port: the port there.
+    """
+
+    worker: int
+    host: str
+    port: int
+
+    def __post_init__(self) -> None:
+        """
+        Refuse what no worker hands on, and no parent.
+
+        @raise ValueError: for what is no address, or no port.
+        """
+        if Host.parse(self.host).address is None or not 0 <= self.port <= MAX_PORT:
+            reason = "no client comes from there"
+            raise ValueError(reason)
+
+
 def valuesOf(message: Any, kind: Any) -> dict[str, Any]:
     """
     @param kind: the dataclass whose fields are wanted; the message has them, too.
@@ -260,5 +287,6 @@ MESSAGES = (
     OrderConnectionEnd,
     HandOver,
     TakeOver,
+    PassOn,
 )
 """All of them."""

@@ -31,6 +31,7 @@ from uotp.server.workers.messages import (
     OrderConnectionEnd,
     OrderDoubleEnd,
     OrderSessionEnd,
+    PassOn,
     TakeOver,
     TellGone,
     TellSessionEnded,
@@ -290,6 +291,8 @@ class ServerParent(ServerFront):
                 table.sessionsActive(worker, sessions)
             case HandOver():
                 self._handOver(worker, message, descriptors)
+            case PassOn():
+                self._passOn(worker, message, descriptors)
             case _:
                 reason = "it says what a server's worker does not say"
                 raise PeerError(reason)
@@ -314,6 +317,23 @@ class ServerParent(ServerFront):
             if self._workforce.hasRoom(message.worker):
                 self._workforce.send(message.worker, takeOver(message), given)
             else:
+                self._sayLost(message.worker, "it is gone, or has much to read")
+        except OSError as error:
+            self._sayLost(message.worker, error.strerror or str(error))
+        finally:
+            closeAll(given)
+
+    def _passOn(self, sender: int, message: PassOn, descriptors: Descriptors) -> None:
+        """
+        Hand a connection on.  Where its worker is not there, or too busy, whoever has accepted it gets it back.
+        """
+        if message.worker not in range(1, self._workers + 1):
+            reason = "it hands a connection to a worker that there is not"
+            raise PeerError(reason)
+        given = descriptors.take(1)
+        ready = [one for one in (message.worker, sender) if self._table.isReady(one) and self._workforce.hasRoom(one)]
+        try:
+            if not any(self._workforce.send(one, message, given) for one in ready[:1]):
                 self._sayLost(message.worker, "it is gone, or has much to read")
         except OSError as error:
             self._sayLost(message.worker, error.strerror or str(error))

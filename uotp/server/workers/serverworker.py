@@ -24,6 +24,7 @@ from uotp.server.workers.messages import (
     OrderConnectionEnd,
     OrderDoubleEnd,
     OrderSessionEnd,
+    PassOn,
     TakeOver,
 )
 from uotp.telemetry import orLog
@@ -56,12 +57,18 @@ class ServerWorker(ServerService):
         credentials: ServerCredentials | None,
         reactor: Any,
         parent: Parent,
+        number: int,
+        workers: int,
         instance: bytes | None = None,
     ) -> None:
         """
         See L{uotp.server.service.ServerService}.
+
+        @param number: which worker it is, from 1 on.
+        @param workers: how many there are.
         """
-        self._contact = ParentContact(parent, reactor, settings.tuning, relaysWithin(descriptorLimit()))
+        mostRelays = relaysWithin(descriptorLimit())
+        self._contact = ParentContact(parent, reactor, settings.tuning, mostRelays, number, workers)
         super().__init__(settings, credentials, reactor, self._contact, instance)
         self._contact.serve(self.acceptor, self.registry, self.handshakes, self.turns.allowanceOf, self.objection)
         self._listeners: dict[int, Listener] = {}
@@ -130,6 +137,8 @@ class ServerWorker(ServerService):
                 self._contact.answered(message)
             case TakeOver():
                 self._contact.takeOver(message, descriptors.take(2 if message.isRelayed else 1))
+            case PassOn():
+                self._takePassed(message, *descriptors.take(1))
             case ListenOn(group):
                 if self.running:
                     self._listen(group, *descriptors.take(1))
@@ -144,6 +153,17 @@ class ServerWorker(ServerService):
             case _:
                 reason = "it says what a server's parent does not say"
                 raise PeerError(reason)
+
+    def _takePassed(self, message: PassOn, descriptor: int) -> None:
+        """
+        Another worker has accepted it, at whichever port.
+        """
+        given = socket.socket(fileno=descriptor)
+        listener = next(iter(self._listeners.values()), None)
+        if listener is None:  # this worker stops: the client dials again
+            given.close()
+        else:
+            listener.receive(given, message.host, message.port)
 
     def _listenNoMore(self, group: int) -> None:
         listener = self._listeners.pop(group, None)
@@ -165,7 +185,7 @@ def serverWorker(message: BeginWork, parent: Parent, reactor: Any) -> ServerWork
     settings, tls, instance = pickle.loads(message.settings)  # noqa: S301 - it comes from the process that has started us
     files = CopiedFiles(message.contents)
     credentials = serverCredentials(tls, settings, files=files)
-    return ServerWorker(settings, credentials, reactor, parent, instance)
+    return ServerWorker(settings, credentials, reactor, parent, message.number, message.workers, instance)
 
 
 def relaysWithin(descriptors: int | None) -> int:

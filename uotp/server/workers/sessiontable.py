@@ -142,6 +142,12 @@ class SessionTable:
         self._counts[worker] = 0
         self._carrying[worker] = {}
 
+    def isReady(self, worker: int) -> bool:
+        """
+        @return: whether a worker may be given something.
+        """
+        return worker in self._counts
+
     def workerLost(self, worker: int) -> int:
         """
         A worker is gone, and all that it had.
