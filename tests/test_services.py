@@ -857,7 +857,7 @@ class NamesTests(_ServicesTestCase):
         state = self.mktemp()
         client = self.client(stateDirectory=state)
         for host in ("192.0.2.1", "192.0.2.2"):
-            client._lookup.opened(IPv4Address("TCP", host, SERVER[1]))
+            client._ways[0].lookup.opened(IPv4Address("TCP", host, SERVER[1]))
         self.pass_(int(2 * WRITE_SECONDS))
         again = LastGood(SERVER, state, self.reactor.seconds)
         self.assertEqual(again.hosts, ("192.0.2.2", "192.0.2.1"))
@@ -1264,7 +1264,7 @@ class TogetherTests(_ServicesTestCase):
             return True
 
         self.patch(Tunnel, "prove", prove)
-        context = service._context
+        context = service.servers.all[0].context
         self.pass_(3)
         self.assertEqual((proofs, context.addresses.best), ([], self.found[0]))  # type: ignore[index]
         asleep = 3600.0

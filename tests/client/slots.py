@@ -47,6 +47,7 @@ class RecordingSlotOwner:
 
     urgency = Urgency.FIRST
     isDown: bool = False
+    isHeld: bool = False
 
     def __init__(self, context: MemoryContext) -> None:
         self._context = context
@@ -72,6 +73,9 @@ class RecordingSlotOwner:
     def admits(self, slot: Slot, answer: ServerHello) -> bool:
         self.instance = self.instance or answer.instance
         return not self.isElsewhere(answer)
+
+    def strayed(self) -> None:
+        self._context.reachability.leadsToSeveral()
 
     def isElsewhere(self, answer: ServerHello) -> bool:
         return answer.instance != self.instance

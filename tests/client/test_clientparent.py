@@ -256,7 +256,7 @@ class ClientParentTests(SynchronousTestCase):
         self.parent()
         for worker, message in (
             (1, TellPortLost(7, "there is none")),
-            (1, TellGoodHosts(("192.0.2.1",))),
+            (1, TellGoodHosts(0, ("192.0.2.1",))),
             (2, ListenOn(1)),
             (2, TellUse("connections", 1, 1)),
         ):
@@ -281,10 +281,10 @@ class ClientParentTests(SynchronousTestCase):
             self.process(worker).ready()
         self.assertEqual(self.heard(1, LearnGoodHosts), [])
         self.process(1).die()
-        self.process(2).say(TellGoodHosts(("192.0.2.7",)))
+        self.process(2).say(TellGoodHosts(0, ("192.0.2.7",)))
         self.reactor.advance(0)
         self.process(1).ready()
-        self.assertEqual(self.heard(1, LearnGoodHosts), [LearnGoodHosts(("192.0.2.7",))])
+        self.assertEqual(self.heard(1, LearnGoodHosts), [LearnGoodHosts(0, ("192.0.2.7",))])
         self.process(1).die()
         self.reactor.advance(1)
         self.process(1).ready()
@@ -311,8 +311,8 @@ class ClientParentTests(SynchronousTestCase):
         Whichever has found them: two that write one file would spoil it.
         """
         self.parent()
-        self.process(2).say(TellGoodHosts(("192.0.2.1", "192.0.2.2")))
-        self.assertEqual(self.heard(1, LearnGoodHosts), [LearnGoodHosts(("192.0.2.1", "192.0.2.2"))])
+        self.process(2).say(TellGoodHosts(0, ("192.0.2.1", "192.0.2.2")))
+        self.assertEqual(self.heard(1, LearnGoodHosts), [LearnGoodHosts(0, ("192.0.2.1", "192.0.2.2"))])
         self.assertEqual(self.heard(2, LearnGoodHosts), [])
 
     def test_stateDirectoryIsTheSameForAll(self) -> None:

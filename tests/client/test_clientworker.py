@@ -214,10 +214,10 @@ class ClientWorkerTests(TlsTestCase):
         worker = self.worker(resolveOnce=True)
         proved: list[bool] = []
         self.patch(worker._sessions, "prove", lambda: proved.append(True))
-        worker._context.segments.smallerPassed(1200, 0.0, 3.0, sawLoss=True)
+        worker.servers.all[0].context.segments.smallerPassed(1200, 0.0, 3.0, sawLoss=True)
         worker.orderReceived(FollowPath(), Descriptors())
         self.assertEqual((self.lookups, proved), (2, [True]))
-        self.assertIsNone(worker._context.segments.forDial())
+        self.assertIsNone(worker.servers.all[0].context.segments.forDial())
 
     def test_newFilesAreUsed(self) -> None:
         """
@@ -245,13 +245,13 @@ class ClientWorkerTests(TlsTestCase):
         """
         directory = self.mktemp()
         first, second = (self.worker(number, stateDirectory=directory) for number in (1, 2))
-        second._lookup.opened(IPv4Address("TCP", "192.0.2.7", 8443))
+        second._ways[0].lookup.opened(IPv4Address("TCP", "192.0.2.7", 8443))
         self.assertEqual(os.listdir(directory), [])
-        self.assertEqual(self.told(TellGoodHosts), [TellGoodHosts(("192.0.2.7",))])
-        first.orderReceived(LearnGoodHosts(("192.0.2.7", "no address")), Descriptors())
+        self.assertEqual(self.told(TellGoodHosts), [TellGoodHosts(0, ("192.0.2.7",))])
+        first.orderReceived(LearnGoodHosts(0, ("192.0.2.7", "no address")), Descriptors())
         self.assertEqual(len(os.listdir(directory)), 1)
         third = self.worker(2, stateDirectory=directory)
-        self.assertEqual(third._lastGood.hosts, ("192.0.2.7",))
+        self.assertEqual(third._ways[0].lastGood.hosts, ("192.0.2.7",))
 
     def test_itSaysNothingThatItsParentSays(self) -> None:
         self.worker(poolSize=1)

@@ -13,7 +13,7 @@ from ipaddress import ip_network
 from twisted.logger import capturedLogs, formatEvent
 
 from tests.doubles.contracts import TimerTestCase
-from tests.doubles.dialling import Attempt, MemoryContext
+from tests.doubles.dialling import Attempt, MemoryContext, serversOf
 from tests.doubles.udp import MemoryUdp, Receiver
 from uotp.boundaries import Address
 from uotp.client.sources.admission import NEW_AT_ONCE, NEW_PER_SECOND, STRANGERS_AT_ONCE, AdmissionLimits
@@ -54,6 +54,7 @@ class _SessionsTestCase(TimerTestCase):
         super().setUp()
         self.context = MemoryContext(self.clock)
         self.context.choose(poolSize=POOL)
+        self.servers = serversOf(self.context)
         self.drops = Drops()
         self.delivered: list[tuple[Address, Train]] = []
         self.made: list[SourceSession] = []
@@ -82,7 +83,7 @@ class _SessionsTestCase(TimerTestCase):
         """
         As the client's service does it.
         """
-        session = SourceSession(self.context, self.drops, deliver)
+        session = SourceSession(self.servers, self.drops, deliver)
         self.made.append(session)
         return session
 

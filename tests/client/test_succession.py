@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from tests.client.slots import BYE, REFUSAL, WELCOME_NEW
 from tests.doubles.contracts import TimerTestCase
-from tests.doubles.dialling import Attempt, MemoryContext
+from tests.doubles.dialling import Attempt, MemoryContext, serversOf
 from uotp.client.sources.source import SourceSession
 from uotp.client.succession import HANDOVER_SECONDS, LEAST_SECONDS
 from uotp.duplicate import Duplicate
@@ -45,7 +45,7 @@ class SuccessionTests(TimerTestCase):
         Begin the session of a source, whose first tunnel carries.
         """
         self.context.choose(wire=wire)
-        self.source = SourceSession(self.context, Drops(), self.delivered.extend)
+        self.source = SourceSession(serversOf(self.context), Drops(), self.delivered.extend)
         self.welcome()
 
     def end(self) -> None:

@@ -19,10 +19,12 @@ from uotp.client.context import ClientContext, ReachabilityObserver, ServerDiale
 from uotp.client.dial.patience import Patience
 from uotp.client.dial.segmentsize import SegmentSizes
 from uotp.client.settings import ClientSettings
+from uotp.client.standby.servers import ClientServers, Server
 from uotp.errors import LookupFailed
 from uotp.net import ServerPlace
 from uotp.net.resolver import Addresses, Resolved
 from uotp.process.turns import Turns
+from uotp.telemetry import RateLimit
 from uotp.transport.dialled import DialledTcpStream, DialledTlsStream
 from uotp.tunnel.live import LiveTunnels
 from uotp.tunnel.tunnel import Tunnel
@@ -280,6 +282,16 @@ class MemoryContext(ClientContext):
         for attempt in self.attempts:
             if hasattr(attempt, "transport"):
                 attempt.transport.settle()
+
+
+def serversOf(*contexts: MemoryContext) -> ClientServers:
+    """
+    @return: the servers of a client, each with a context.
+    """
+    places = [ServerPlace(f"server{number}.test", 8443) for number in range(len(contexts))]
+    both = zip(places, contexts, strict=True)
+    servers = [Server(place, context, place.shown()) for place, context in both]
+    return ClientServers(servers, RateLimit(contexts[0].clock.seconds))
 
 
 # Each fits its seam.

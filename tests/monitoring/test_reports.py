@@ -145,10 +145,10 @@ class ReportTests(_ServicesTestCase):
         self.start()
         self.sourcePort.sendTrains([PING], CLIENT_PORT)
         self.assertTrue(self.report(self.ofClient).isReady)
-        self.theClient._reachability.tunnelDown()
-        self.addCleanup(self.theClient._reachability.tunnelUp)
+        self.theClient._ways[0].reachability.tunnelDown()
+        self.addCleanup(self.theClient._ways[0].reachability.tunnelUp)
         for _ in range(3):
-            self.theClient._reachability.tunnelFailed("nobody is there")
+            self.theClient._ways[0].reachability.tunnelFailed("nobody is there")
         report = self.report(self.ofClient)
         self.assertEqual((report.isReady, report.trouble), (False, "no tunnel can be opened: nobody is there"))
 

@@ -22,7 +22,7 @@ which may know nothing of the change, soon has one that it can use.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -34,6 +34,7 @@ from uotp.client.dial.dialqueue import Urgency
 from uotp.client.slot import Slot
 from uotp.client.slotstates import SlotState
 from uotp.session import HEAVY_LINKS
+from uotp.train import LAST_NUMBER, Arrival
 from uotp.tunnel import Tunnel
 from uotp.wire import ServerHello
 
@@ -106,6 +107,8 @@ class Pool:
     @ivar isProved: whether the source has shown that its address is not forged.
     @ivar isKnown: whether the server has welcomed the session, which only format 2 can say.
     @ivar hasBeenUp: whether there ever was a tunnel.
+    @ivar isHeld: whether its tunnel only stands by.
+    @ivar strays: attempts that came to another server than they were to.
     @ivar isOfOldKey: whether we show another key since the session began, to whose key it belongs.
     """
 
@@ -115,13 +118,21 @@ class Pool:
         session: CarriedSession,
         sessionId: bytes,
         owner: PoolOwner | None = None,
+        *,
+        isHeld: bool = False,
+        shunned: bytes | None = None,
     ) -> None:
         """
         @param context: what all pools of the client share.
         @param session: whom the tunnels carry for.
         @param sessionId: what they show.
         @param owner: told how the pool stands with the server.
+        @param isHeld: whether its tunnel only stands by, see L{carryFor}.
+        @param shunned: the instance that the tunnel is not to lead to; L{None} for any.
         """
+        self.isHeld = isHeld
+        self._shunned = shunned
+        self.strays = 0
         self._session = session
         self._sessionId = sessionId
         self._context = context
@@ -141,6 +152,7 @@ class Pool:
         self._retry: IDelayedCall | None = None
         self._hedge: IDelayedCall | None = None
         self._isOver = False
+        self._drained: Callable[[Pool], None] | None = None
         self.isProved = False
 
     # What slots ask and tell.
@@ -259,6 +271,8 @@ class Pool:
         would know nothing of its numbers, and would send to the target from another address.  When none does,
         whichever server answers next has the session from then on.
         """
+        if self._isShunned(answer):
+            return False
         if not self.isElsewhere(answer):
             self._instance, self._hasServer = answer.instance, True
             return True
@@ -274,7 +288,25 @@ class Pool:
         """
         See L{uotp.client.slot.SlotOwner}.
         """
-        return self._hasServer and answer.instance != self._instance
+        return self._isShunned(answer) or (self._hasServer and answer.instance != self._instance)
+
+    def _isShunned(self, answer: ServerHello) -> bool:
+        return self._shunned is not None and answer.instance in (None, self._shunned)
+
+    def strayed(self) -> None:
+        """
+        See L{uotp.client.slot.SlotOwner}.  Who looks for another server says nothing of finding the same.
+        """
+        self.strays += 1
+        if self._shunned is None:
+            self._context.reachability.leadsToSeveral()
+
+    @property
+    def instance(self) -> bytes | None:
+        """
+        The instance of the server that the session is at; L{None} while that is not known.
+        """
+        return self._instance
 
     def welcomed(self, answer: ServerHello) -> None:
         """
@@ -417,6 +449,49 @@ class Pool:
         for slot in self._doubted()[:1]:
             slot.renew()
 
+    def belongTo(self, owner: PoolOwner) -> None:
+        """
+        Tell somebody else from now on how the pool stands.
+        """
+        self._owner = owner
+
+    def carryFor(self, session: CarriedSession) -> None:
+        """
+        Carry for a session from now on, which the tunnel has stood by for.
+        """
+        self.isHeld, self._session = False, session
+        for slot in self._slots:
+            slot.carryFor(session)
+
+    def bringTo(self, session: CarriedSession) -> None:
+        """
+        Hand what comes to a session, or to what stands beside it.
+        """
+        for slot in self._slots:
+            slot.bringTo(session)
+
+    def takeUnacked(self) -> list[Arrival]:
+        """
+        @return: what no tunnel has brought to the other end, in order.
+        """
+        taken = [arrival for slot in self._slots for arrival in slot.takeUnacked()]
+        first = self._session.outbound.numbering.next
+        return sorted(taken, key=lambda arrival: arrival[0] - first & LAST_NUMBER)
+
+    def ask(self) -> None:
+        """
+        Find out how long the server takes to answer.
+        """
+        for slot in self._slots:
+            slot.ask()
+
+    @property
+    def roundTrip(self) -> float:
+        """
+        The shortest round trip of its tunnels, in seconds; 0 while none is known.
+        """
+        return min((slot.roundTrip for slot in self._slots if slot.isUp and slot.roundTrip), default=0.0)
+
     def openTunnels(self) -> list[Tunnel]:
         """
         @return: those that carry.
@@ -451,11 +526,14 @@ class Pool:
             failures=max((slot.failures for slot in slots), default=0),
         )
 
-    def drain(self) -> None:
+    def drain(self, done: Callable[[Pool], None] | None = None) -> None:
         """
         Let what is under way arrive on all tunnels, and then say that the session is
         over.  The tunnels bound how long that may take.
+
+        @param done: called with this pool when that is done.
         """
+        self._drained = done
         self._stop()
         self._draining = set(self._slots)
         for slot in self._slots:
@@ -493,6 +571,9 @@ class Pool:
         self._draining.clear()
         for slot in slots:
             slot.leave()
+        drained, self._drained = self._drained, None
+        if drained is not None:
+            drained(self)
 
     def checkInvariant(self) -> None:
         """

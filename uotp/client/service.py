@@ -5,7 +5,6 @@ the server.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,27 +14,23 @@ from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 
 from uotp.boundaries import Address
-from uotp.client.context import ClientContext, noToken
 from uotp.client.dial.outcomes import DialOutcome
-from uotp.client.dial.segmentsize import SegmentSizes
 from uotp.client.dial.segmentwatch import WATCH_SECONDS
-from uotp.client.dial.upgrades import upgradeTo
 from uotp.client.front import ClientFront
-from uotp.client.lookup.lastgood import WRITE_SECONDS, LastGood, WriteElsewhere
-from uotp.client.lookup.serverlookup import ServerLookup
-from uotp.client.reachability import Reachability
+from uotp.client.lookup.lastgood import WRITE_SECONDS
+from uotp.client.serverway import ServerWay
 from uotp.client.settings import ClientSettings
 from uotp.client.sources.admission import AdmissionLimits
 from uotp.client.sources.sessions import SessionsBySource
 from uotp.client.sources.source import SourceSession
 from uotp.client.sources.sourceport import SourcePort
+from uotp.client.standby.servers import ClientServers
 from uotp.client.statistics import ClientStatistics
 from uotp.net import SharedResolver, backgroundThread
 from uotp.process import SleepClocks, SleepDetector, StoppedError, sleepClocks
 from uotp.session import WAIT_SECONDS
-from uotp.telemetry import logCounted, spelled
+from uotp.telemetry import logCounted, orLog
 from uotp.tls import ClientCredentials
-from uotp.transport import Dialer
 from uotp.tunnel import shortStatus
 from uotp.udp import MAX_INTAKE_BYTES, datagramPortOpener, givenSocketPreparer, groupMemberOpener
 
@@ -50,6 +45,9 @@ WAKE_CHECK_SECONDS = 1.0
 
 SILENCE_CHECK_SECONDS = 2.0
 """How often we look for sources to which nothing comes back."""
+
+SERVER_CHECK_SECONDS = 0.2
+"""How often we look whether sessions had better be at another server, where there are several."""
 
 DOWN_FAILURES = 3
 """When so many attempts have failed, one after the other, and there is no tunnel, the client cannot do its work."""
@@ -70,57 +68,39 @@ class ClientService(ClientFront):
         reactor: Any,
         clocks: SleepClocks | None = None,
         processes: int = 1,
-        writeElsewhere: WriteElsewhere | None = None,
+        writeElsewhere: Callable[[int, tuple[str, ...]], None] | None = None,
     ) -> None:
         """
         See L{ClientFront}.
 
         @param clocks: tell whether the machine has slept; the system's own when left out.
-        @param writeElsewhere: see L{LastGood}.
+        @param writeElsewhere: is told the rank of a server, and what is to be written of it, see L{LastGood}.
         @raise ConfigurationError: for a server that no certificate could name.
         """
         super().__init__(settings, credentials, reactor, processes)
         self._clientCredentials = credentials
         self.intakeBytes = min(MAX_INTAKE_BYTES, settings.memory // INTAKE_SHARE // len(self._places) // processes)
         self.turns.memory.reserve(self.intakeBytes * len(self._places))
-        self._reachability = reachability = Reachability(settings.server, reactor.seconds, self.rateLimit)
         self._resolver = SharedResolver(backgroundThread(reactor))
-        self._lastGood = LastGood(settings.server, settings.stateDirectory, reactor.seconds, writeElsewhere)
-        self._lookup = ServerLookup(
-            settings.server,
-            self._resolver,
-            self._lastGood,
-            reactor,
-            self.rateLimit,
-            lambda: reachability.failingSince,
-            once=settings.resolveOnce,
-            retrySeconds=settings.backoff,
-        )
-        dialer = Dialer(
-            reactor,
-            settings.server,
-            None if credentials is None else credentials.creatorFor(settings.server[0]),
-            self._lookup,
-            settings.mark,
-            settings.tuning,
-            upgradeTo(settings.servers[0], isPlain=credentials is None),
-        )
-        self._context = ClientContext(
-            settings,
-            reactor,
-            dialer,
-            random.random,
-            self.liveTunnels,
-            reachability,
-            self.turns,
-            SegmentSizes(settings.mss, self._warnOfSegments),
-            self._lookup.opened,
-            processes,
-            noToken if credentials is None else credentials.token,
-        )
+        self._ways = [
+            ServerWay(
+                place,
+                settings,
+                credentials,
+                reactor,
+                self._resolver,
+                self.liveTunnels,
+                self.turns,
+                self.rateLimit,
+                processes,
+                None if writeElsewhere is None else partial(writeElsewhere, rank),
+            )
+            for rank, place in enumerate(settings.servers)
+        ]
+        self.servers = ClientServers([way.server for way in self._ways], self.rateLimit)
         self._sleep = SleepDetector(clocks or sleepClocks())
         self._sessions = SessionsBySource(
-            partial(SourceSession, self._context, self.drops),
+            partial(SourceSession, self.servers, self.drops),
             reactor,
             self.drops,
             settings.expire,
@@ -165,11 +145,13 @@ class ClientService(ClientFront):
         self.periodicCalls.every(min(1.0, self.settings.expire / 4), self._sessions.endIdle)
         self.periodicCalls.every(SILENCE_CHECK_SECONDS, self._sessions.review)
         self.periodicCalls.every(WAKE_CHECK_SECONDS, self._noticeSleep)
-        if self.settings.mss is None:
-            self.periodicCalls.every(WATCH_SECONDS, self._context.segmentWatch.look)
+        self.periodicCalls.every(SERVER_CHECK_SECONDS, self._reviewServers)
         self.periodicCalls.every(RENEW_CHECK_SECONDS, self._renewOld)
-        self.periodicCalls.every(WRITE_SECONDS, self._lastGood.save)
-        self._lookup.start()
+        for way in self._ways:
+            if self.settings.mss is None:
+                self.periodicCalls.every(WATCH_SECONDS, way.server.context.segmentWatch.look)
+            self.periodicCalls.every(WRITE_SECONDS, way.lastGood.save)
+            way.lookup.start()
 
     @property
     def sessions(self) -> SessionsBySource:
@@ -185,18 +167,27 @@ class ClientService(ClientFront):
         """
         if super().trouble:
             return super().trouble
-        if not self._lookup.first.isOver:
+        if not any(way.lookup.first.isOver for way in self._ways):
             return self.unready
-        reachability = self._reachability
-        if reachability.failures >= DOWN_FAILURES and not reachability.tunnels:
-            return f"no tunnel can be opened: {reachability.lastFailure}"
+        each = [way.reachability for way in self._ways]
+        failing = [one for one in each if one.failures >= DOWN_FAILURES]
+        if failing and not any(one.tunnels for one in each):
+            return f"no tunnel can be opened: {failing[0].lastFailure}"
         return ""
 
     def whenReady(self) -> Deferred[None]:
         """
         See L{uotp.tunnel.TunnelService}.  A client is ready when it knows where to dial.
         """
-        return self._lookup.first.whenOver()
+        first: Deferred[None] = Deferred()
+
+        def found(_: None) -> None:
+            if not first.called:
+                first.callback(None)
+
+        for way in self._ways:
+            orLog(way.lookup.first.whenOver().addCallback(found), self._log, "nobody was told that a server is found")
+        return first
 
     def newReporter(self) -> Reporter:
         """
@@ -210,7 +201,9 @@ class ClientService(ClientFront):
         """
         See L{uotp.tunnel.TunnelService}.
         """
-        since = self._reachability.failingSince
+        failing = [way.reachability.failingSince for way in self._ways]
+        isAway = not any(way.reachability.tunnels for way in self._ways)
+        since = min((each for each in failing if each is not None), default=None) if isAway else None
         trouble = "" if since is None else f"no tunnel could be opened for {self.reactor.seconds() - since:.0f} s"
         return shortStatus(len(self._sessions), len(self.liveTunnels), trouble)
 
@@ -222,7 +215,7 @@ class ClientService(ClientFront):
             self._sessions.statistics(),
             self.liveTunnels.statistics(),
             {drop.name: number for drop, number in self.drops.totals.items()},
-            {outcome.name: self._context.outcomes[outcome] for outcome in DialOutcome},
+            {outcome.name: sum(way.server.context.outcomes[outcome] for way in self._ways) for outcome in DialOutcome},
             dict(self.reloads),
         )
 
@@ -232,24 +225,21 @@ class ClientService(ClientFront):
         """
         return self._sessions.disconnect(session)
 
-    def _warnOfSegments(self, size: int) -> None:
-        host, port = self.settings.server
-        self._log.warn(
-            "large packets seem to be lost on the way to {host} port {port}: tunnels have TCP segments of {size} bytes "
-            "from now on; let ICMP (fragmentation needed, packet too big) pass, or set {setting} {size} or the MTU",
-            host=host,
-            port=port,
-            size=size,
-            setting=spelled("mss"),
-        )
-
     def _renewOld(self) -> None:
         """
         Replace tunnels that are old, where they may become so.
         """
-        allowed = self._context.volumeLimit.most(self.reactor.seconds())
-        if any(bound is not None for bound in (self.settings.maxAge, self.settings.maxBytes, allowed)):
+        now = self.reactor.seconds()
+        allowed = [way.server.context.volumeLimit.most(now) for way in self._ways]
+        if any(bound is not None for bound in (self.settings.maxAge, self.settings.maxBytes, *allowed)):
             self._sessions.renewOld()
+
+    def _reviewServers(self) -> None:
+        """
+        Let a tunnel of each session stand by at another server, where there is one.
+        """
+        if self.servers.areSeveral:
+            self._sessions.reviewServers()
 
     def _noticeSleep(self) -> None:
         if self._sleep.isOver():
@@ -257,14 +247,15 @@ class ClientService(ClientFront):
             suppressed = self.rateLimit.suppressedBefore(("clock", doubt)) if doubt else 0
             words = "this machine has slept{doubtWords}: every tunnel has to show that it is good"
             logCounted(self._log, LogLevel.info, suppressed, words, doubtWords=doubt, isCertain=not doubt)
-            self._context.pathChanged()
+            self.servers.pathChanged()
             self._sessions.prove()
 
     def lookUpAhead(self) -> None:
         """
         See L{uotp.tunnel.TunnelService}.
         """
-        self._rememberAhead(self._resolver, *self.settings.server, "TCP")
+        for place in self.settings.servers:
+            self._rememberAhead(self._resolver, *place.address, "TCP")
 
     def _readAgain(self, onlyNew: bool) -> Deferred[bool]:  # noqa: FBT001 - as L{Readings} tells it
         """
@@ -292,8 +283,9 @@ class ClientService(ClientFront):
 
         @param keyChanged: whether we show another key to the server from now on.
         """
-        self._context.pathChanged()
-        self._lookup.lookAgain()
+        self.servers.pathChanged()
+        for way in self._ways:
+            way.lookup.lookAgain()
         if keyChanged:
             self._sessions.keyChanged()
         else:
@@ -312,7 +304,8 @@ class ClientService(ClientFront):
 
         @return: fires when the last tunnel is gone, in less than 5 s.
         """
-        self._lookup.stop()
+        for way in self._ways:
+            way.lookup.stop()
         self.ignoreSources()
         drained = self.whenSent(self._sessions.waits, WAIT_SECONDS).addCallback(self._drain)
         super().stopService()

@@ -27,6 +27,7 @@ from uotp.client.dial.failures import CLOSED, wordsForFailure
 from uotp.client.lifetime import Lifetime
 from uotp.client.slotstates import SLOT_STATES, SlotEvent, SlotState
 from uotp.process import StateMachine
+from uotp.train import Arrival
 from uotp.tunnel import DialledTunnel, Tunnel
 from uotp.wire import ServerHello, WireFormat, sessionName
 
@@ -69,6 +70,12 @@ class SlotOwner(Protocol):
     """
 
     @property
+    def isHeld(self) -> bool:
+        """
+        Whether tunnels only stand by.
+        """
+
+    @property
     def urgency(self) -> Urgency:
         """
         Which attempts of other pools an attempt goes before.
@@ -103,6 +110,11 @@ class SlotOwner(Protocol):
         """
         @param answer: welcomes a tunnel of a slot.
         @return: whether the tunnel leads to the server that the session is at.
+        """
+
+    def strayed(self) -> None:
+        """
+        An attempt came to another server.
         """
 
     def isElsewhere(self, answer: ServerHello) -> bool:
@@ -230,7 +242,7 @@ class Slot(StateMachine[SlotState, SlotEvent]):
 
     def _waitToDialElsewhere(self) -> None:
         self._strays += 1
-        self._context.reachability.leadsToSeveral()
+        self._owner.strayed()
         late = self._strays - QUICK_STRAYS
         wait = backoffSeconds(late, MOST_STRAY_SECONDS, self._context.jitter()) if late > 0 else STRAY_SECONDS
         self._setTimer(wait, self.dial)
@@ -280,7 +292,7 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         now, chance, settings = self._context.clock.seconds(), self._context.jitter(), self._context.settings
         self._lifetime = Lifetime(now, chance, settings.maxAge, settings.maxBytes)
         self._log.opened(tunnel, sessionName(self._sessionId), wordsForAnswer(tunnel))
-        tunnel.carryFor(self._session)
+        tunnel.carryFor(self._session, isHeld=self._owner.isHeld)
         self._context.segmentWatch.opened(tunnel, winner.segmentSize, self.renew)
         if before is not None:
             self._retire(before)
@@ -308,6 +320,41 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         tunnel.bye()
         if self._advance(SlotEvent.LOST):
             self.dial()
+
+    def carryFor(self, session: CarriedSession) -> None:
+        """
+        Let the tunnel carry that has stood by.
+        """
+        self._session = session
+        self.bringTo(session)
+        if self._tunnel is not None and self._tunnel.link is not None:
+            self._tunnel.link.carry()
+
+    def bringTo(self, session: CarriedSession) -> None:
+        """
+        Hand what comes to a session, or to what stands beside it.
+        """
+        for tunnel in {self._tunnel, *self._retiring}:
+            if tunnel is not None and tunnel.link is not None:
+                tunnel.link.bringTo(session.inbound)
+
+    def takeUnacked(self) -> list[Arrival]:
+        """
+        @return: what the other kernel has not acknowledged of what the tunnel was given, so that the other program
+            cannot have it.
+        """
+        link = None if self._tunnel is None else self._tunnel.link
+        if link is None:
+            return []
+        link.forgetAcknowledged()
+        return link.takeUnacked()
+
+    def ask(self) -> None:
+        """
+        Find out how long the server takes to answer.
+        """
+        if self._tunnel is not None and self._tunnel.link is not None:
+            self._tunnel.link.ask()
 
     def _retire(self, tunnel: Tunnel) -> None:
         self._context.segmentWatch.forget(tunnel)

@@ -3,6 +3,8 @@ How the session of a source goes on under another id, where the server will neve
 under the old one: a session belongs to the key of the certificate that opened it, and that key
 may have been renewed.
 
+The same happens where the session moves to another server (L{uotp.client.standby.standby}).
+
 The source keeps its session and what waits in it; the server gets a new one.  The old pool
 carries until the new one has a tunnel, and then says that its session is over.
 """
@@ -11,9 +13,10 @@ from __future__ import annotations
 
 from twisted.internet.interfaces import IDelayedCall
 
-from uotp.client.context import ClientContext
 from uotp.client.pool import Pool, PoolOwner
-from uotp.session import Session
+from uotp.client.standby.servers import ClientServers, Server
+from uotp.client.standby.standby import Ready, Standby, StandbyOwner
+from uotp.session import Session, SessionAside
 from uotp.wire import newSessionId, sessionName
 
 LEAST_SECONDS = 10.0
@@ -39,13 +42,19 @@ class Succession:
 
     @ivar pool: the one that carries.
     @ivar name: of its session, for the log.
+    @ivar server: where it is.
+    @ivar standby: keeps the tunnel that stands by at another server.
     """
 
-    def __init__(self, context: ClientContext, session: Session, sessionId: bytes) -> None:
+    def __init__(self, servers: ClientServers, session: Session, sessionId: bytes) -> None:
         """
+        @param servers: of the client.
         @param sessionId: what the first pool shows.
         """
-        self._context = context
+        self._servers = servers
+        self.server: Server = servers.current()
+        self.server.sessions += 1
+        self._context = context = self.server.context
         self._session = session
         self._worth = 0  # how many tunnels the source is worth; 0 while it is not proved
         self._next: Pool | None = None
@@ -55,6 +64,9 @@ class Succession:
         self._begunAt = context.clock.seconds()
         self.name = sessionName(sessionId)
         self.pool = Pool(context, session, sessionId, self)
+        self.standby = Standby(servers, session, self)
+        self._leaving: dict[Pool, SessionAside] = {}  # pools at servers that the session has left
+        self._isOver = False
 
     def start(self) -> None:
         """
@@ -69,6 +81,13 @@ class Succession:
         self._worth = max(self._worth, tunnels)
         self.pool.widen(tunnels)
 
+    @property
+    def isProved(self) -> bool:
+        """
+        See L{StandbyOwner}.
+        """
+        return self._worth > 0
+
     def grow(self) -> None:
         """
         More tunnels are wanted than before.
@@ -81,6 +100,7 @@ class Succession:
         server tells if the key matters; in format 1 it could only close, again and again.
         """
         self.pool.isOfOldKey = self.pool.hasBeenUp
+        self.standby.anew()
         if self._next is None and self.pool.hasBeenUp and not self.pool.isKnown:
             self._beginAnew(ANOTHER_KEY)
         else:
@@ -115,6 +135,37 @@ class Succession:
         if self._worth:
             following.widen(self._worth)
 
+    def moveTo(self, ready: Ready, reason: str, *, isOrderly: bool) -> None:
+        """
+        See L{StandbyOwner}.
+        """
+        self._giveUpNext()
+        session, old, before = self._session, self.pool, self.server
+        lost = [] if isOrderly else old.takeUnacked()
+        self.pool, self.server, self._context = ready.pool, ready.place.server, ready.place.server.context
+        self._begunAt = self._context.clock.seconds()
+        self._servers.moved(self.name, before, self.server, reason)
+        self.name = sessionName(ready.sessionId)
+        if isOrderly:
+            self._leaving[old] = aside = session.aside()
+            old.bringTo(aside)
+            old.drain(self._hasLeft)
+        else:
+            old.leave()
+        session.inbound.restart()
+        session.outbound.beginAnew()
+        ready.pool.belongTo(self)
+        ready.pool.carryFor(session)
+        session.absorb(ready.aside)
+        session.outbound.sendAnew(lost)
+        if self._worth:
+            self.pool.widen(self._worth)
+
+    def _hasLeft(self, pool: Pool) -> None:
+        aside = self._leaving.pop(pool, None)
+        if aside is not None:
+            self._session.absorb(aside)
+
     def _stopSettling(self) -> None:
         settling, self._settling = self._settling, None
         if settling is not None and settling.active():
@@ -126,6 +177,8 @@ class Succession:
         """
         See L{PoolOwner}.
         """
+        if pool is not self.pool:
+            return
         self._context.reachability.sessionForgotten(self.name)
         self._session.inbound.restart()
 
@@ -160,8 +213,9 @@ class Succession:
         """
         See L{PoolOwner}.
         """
-        if pool is self.pool:
+        if pool is self.pool and not self._isOver:
             self._succeed()
+            self.standby.serverDown()
 
     # What the session wants.
 
@@ -170,20 +224,30 @@ class Succession:
         See L{Pool.prove}.
         """
         (self._next or self.pool).prove()
+        self.standby.prove()
 
     def drain(self) -> None:
         """
         See L{Pool.drain}.
         """
-        self._giveUpNext()
+        self._end()
         self.pool.drain()
 
     def leave(self) -> None:
         """
         See L{Pool.leave}.
         """
-        self._giveUpNext()
+        self._end()
+        for pool in list(self._leaving):
+            pool.leave()
         self.pool.leave()
+
+    def _end(self) -> None:
+        if not self._isOver:
+            self._isOver = True
+            self.server.sessions -= 1
+        self.standby.leave()
+        self._giveUpNext()
 
     def _giveUpNext(self) -> None:
         self._stopSettling()
@@ -192,5 +256,6 @@ class Succession:
             following.leave()
 
 
-# mypy proves here that it fits its seam.
+# mypy proves here that it fits its seams.
 _owner: type[PoolOwner] = Succession
+_standbyOwner: type[StandbyOwner] = Succession

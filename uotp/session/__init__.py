@@ -10,7 +10,7 @@ from uotp.session.backlog import MAX_BACKLOG_BYTES, Backlog
 from uotp.session.closing import ClosingSessions
 from uotp.session.demand import HEAVY_LINKS, LIGHT_LINKS
 from uotp.session.outbound import WAIT_SECONDS, Outbound
-from uotp.session.session import Session, wordsForLate
+from uotp.session.session import Session, SessionAside, wordsForLate
 from uotp.session.silence import STOPPED_SECONDS, StoppedAnswers
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "ClosingSessions",
     "Outbound",
     "Session",
+    "SessionAside",
     "StoppedAnswers",
     "wordsForLate",
 ]

@@ -399,6 +399,18 @@ class Inbound:
         self._missing.restart()
         self._wait(self._clock.seconds())
 
+    def absorb(self, other: Inbound) -> None:
+        """
+        Count as ours what another way in of the same session has brought, which is used no more.
+        """
+        self.bytes += other.bytes
+        self.followers += other.followers
+        self.reads += other.reads
+        self._others += other.trains - other.reads
+        self.lastActive = max(self.lastActive, other.lastActive) if other.reads else self.lastActive
+        if other.answered and not self.answered:
+            self._firstAnswer()
+
     def finish(self, done: Callable[[], None]) -> None:
         """
         Hand on what has come, wait for nothing more, and close.

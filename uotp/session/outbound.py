@@ -37,12 +37,13 @@ from uotp.session.recovery.duplication import Duplication
 from uotp.session.recovery.handover import Handover
 from uotp.session.recovery.nudges import Nudges
 from uotp.session.recovery.reinjection import MAX_AGAIN_BYTES, Reinjection
+from uotp.session.reordering.resequencer import FIRST_NUMBERS
 from uotp.session.scheduling.costs import Costs
 from uotp.session.scheduling.doubt import Doubt
 from uotp.session.scheduling.scheduler import LOOK_SECONDS, Scheduler
 from uotp.session.scheduling.stickiness import Stickiness
 from uotp.telemetry import DropCounter
-from uotp.train import Missing, Numbering, Train, bytesOf, measured, portions
+from uotp.train import LAST_NUMBER, Arrival, Missing, Numbering, Train, bytesOf, measured, portions
 
 WAIT_SECONDS = 0.3
 """
@@ -218,6 +219,22 @@ class Outbound:
         self._keepsMuchWithoutLinks = False
         self._tellStuck = stuck
         self._tellUnstuck = unstuck
+
+    def beginAnew(self) -> None:
+        """
+        The other end is another one from now on, which knows nothing of the numbers that were used.  Numbers go on
+        where no new session begins, so that it does not wait for those before.
+        """
+        following = self.numbering.next + FIRST_NUMBERS & LAST_NUMBER
+        self.numbering.next = max(following, FIRST_NUMBERS)
+
+    def sendAnew(self, arrivals: list[Arrival]) -> None:
+        """
+        Send what the other end of before may not have got.
+        """
+        if arrivals:
+            self.sentAgain += sum([train.datagrams for _, train in arrivals])
+            self._sendPortions([train for _, train in arrivals], self._clock())
 
     def send(self, trains: list[Train]) -> None:
         """

@@ -60,6 +60,22 @@ class SessionStatistics:
         return self.backlogBytes + self.againBytes + self.heldBytes + self.pacedBytes
 
 
+class SessionAside:
+    """
+    Stands for a session towards tunnels to a server that the session is not at: they stand by, or leave.  What they
+    bring is handed on, in an order of its own, since each server counts by itself.
+
+    @ivar allowance: of the session.
+    @ivar inbound: takes what these tunnels bring.
+    @ivar outbound: of the session.
+    """
+
+    def __init__(self, session: Session, inbound: Inbound) -> None:
+        self.allowance = session.allowance
+        self.inbound = inbound
+        self.outbound = session.outbound
+
+
 class Session:
     """
     Joins the way out and the way in of one session.
@@ -90,11 +106,25 @@ class Session:
         @param duplicate: see L{Outbound}.
         """
         self.allowance = allowance
+        self._clock, self._deliver, self._order = clock, deliver, order
         self._seconds: Callable[[], float] = clock.seconds
         self._drops = drops = SessionDrops(drops)
         self.inbound = Inbound(deliver, drops, clock, allowance, order, whenAnswered)
         self.outbound = Outbound(drops, clock, allowance, self.inbound, duplicate=duplicate)
         self.inbound.reportBy(self.outbound.report, self.outbound.mayReport)
+
+    def aside(self) -> SessionAside:
+        """
+        @return: what tunnels to another server carry for.  Give it to L{absorb} when they are no more.
+        """
+        return SessionAside(self, Inbound(self._deliver, self._drops, self._clock, self.allowance, self._order))
+
+    def absorb(self, aside: SessionAside) -> None:
+        """
+        The tunnels to another server are no more, or are to ours from now on.
+        """
+        self.inbound.absorb(aside.inbound)
+        aside.inbound.finish(lambda: None)
 
     @property
     def lastActive(self) -> float:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from uotp.boundaries import Allowance, CarriedSession, QueueRoom, Stream
+from uotp.boundaries import Allowance, CarriedSession, InboundTrains, QueueRoom, Stream
 from uotp.errors import PeerError
 from uotp.path import PathStats
 from uotp.train import Arrival, Missing, Train
@@ -344,6 +344,24 @@ class TunnelLink:
     def _turn(self) -> None:
         self._hasTurn = False
         self.received(b"")
+
+    def hold(self) -> None:
+        """
+        Stand by: carry nothing of the session before L{carry}.  What comes is handed on.
+        """
+        self._readiness.hold()
+
+    def carry(self) -> None:
+        """
+        Carry for the session from now on.
+        """
+        self._readiness.carry()
+
+    def bringTo(self, inbound: InboundTrains) -> None:
+        """
+        Hand what comes to another way in of the same session.
+        """
+        self._inbound = inbound
 
     def start(self) -> None:
         """

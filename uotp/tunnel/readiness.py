@@ -22,8 +22,22 @@ class Readiness:
         self._session: OutboundTrains | None = session
         self._isFull = full
         self._isOverdue = False
+        self._isHeld = False  # its server is not the one that the session is at
         self._isKnown = False  # to the session
         self._saidFree = False
+
+    def hold(self) -> None:
+        """
+        Do not tell the session of the link before it is to L{carry}.
+        """
+        self._isHeld = True
+
+    def carry(self) -> None:
+        """
+        Tell the session of the link, if it was held.
+        """
+        self._isHeld = False
+        self._tellFree()
 
     def begin(self) -> None:
         """
@@ -33,7 +47,7 @@ class Readiness:
         self._tellFree()
 
     def _tellFree(self) -> None:
-        if self._session is not None and not (self._isFull or self._isOverdue or self._saidFree):
+        if self._session is not None and not (self._isFull or self._isOverdue or self._isHeld or self._saidFree):
             self._isKnown = self._saidFree = True
             self._session.linkFree(self._link)
 

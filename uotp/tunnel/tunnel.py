@@ -110,9 +110,11 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
     def _secured(self) -> None:
         raise NotImplementedError
 
-    def carryFor(self, session: CarriedSession) -> None:
+    def carryFor(self, session: CarriedSession, *, isHeld: bool = False) -> None:
         """
         Open the tunnel for a session.
+
+        @param isHeld: whether it only stands by, see L{TunnelLink.hold}.
         """
         if not self._advance(TunnelEvent.GREETED):
             return
@@ -127,6 +129,8 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
         self._room = session.allowance.streamRoom()
         # From now on the stream calls the link.
         self.dataReceived = link.received  # type: ignore[method-assign]
+        if isHeld:
+            link.hold()
         link.start()
 
     @property

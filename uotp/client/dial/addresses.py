@@ -37,10 +37,12 @@ class AddressOrder:
     Remembers for one client how its server's addresses have done.
 
     @ivar best: the address that was good last, or L{None}.
+    @ivar known: how many addresses were found last.
     """
 
     def __init__(self) -> None:
         self.best: Any = None
+        self.known = 0
         self._failed: OrderedDict[Any, int] = OrderedDict()  # the address that failed longest ago first
         self._failures = 0
 
@@ -49,7 +51,9 @@ class AddressOrder:
         @param found: the addresses that a lookup has found, the system's preference first.
         @return: those to try now, the first to try first.
         """
-        ordered = sorted(interleaved(found), key=lambda address: self._failed.get(address, 0))
+        each = interleaved(found)
+        self.known = len(each)
+        ordered = sorted(each, key=lambda address: self._failed.get(address, 0))
         if self.best in ordered:
             ordered.remove(self.best)
             ordered.insert(0, self.best)

@@ -86,6 +86,7 @@ class SessionsBySource:
         self._ending = Round(self._steps)
         self._renewal = Round(self._steps)
         self._review = Round(self._steps)
+        self._serverReview = Round(self._steps)
         self._expire = expire
         self._sessionLog = BudgetedLogger(self._log, LineBudget(clock.seconds))
         self._bySource: dict[Source, SourceSession] = {}
@@ -220,6 +221,7 @@ class SessionsBySource:
         entry = self._bySource.get(source)
         if entry is not None:
             entry.pool.renewOld()
+            entry.succession.standby.renewOld()
 
     def review(self) -> None:
         """
@@ -231,6 +233,17 @@ class SessionsBySource:
         entry = self._bySource.get(source)
         if entry is not None:
             entry.review()
+
+    def reviewServers(self) -> None:
+        """
+        Look whether a session had better be at another server, at a few in each turn.
+        """
+        self._serverReview.begin(list(self._bySource), self._reviewServersOfOne)
+
+    def _reviewServersOfOne(self, source: Source) -> None:
+        entry = self._bySource.get(source)
+        if entry is not None:
+            entry.reviewServers()
 
     def prove(self) -> None:
         """

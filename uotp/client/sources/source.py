@@ -4,10 +4,10 @@ The session of one source with its pool, and how much the source has done.
 
 from __future__ import annotations
 
-from uotp.client.context import ClientContext
 from uotp.client.pool import Pool
 from uotp.client.sources.proof import Proof
 from uotp.client.sources.silence import Silence
+from uotp.client.standby.servers import ClientServers
 from uotp.client.succession import Succession
 from uotp.session import Session, StoppedAnswers
 from uotp.telemetry import Drops
@@ -38,11 +38,13 @@ class SourceSession:
     @ivar proof: tells whether the source is proved, and how many tunnels it is worth.
     """
 
-    def __init__(self, context: ClientContext, drops: Drops, deliver: TakeTrains) -> None:
+    def __init__(self, servers: ClientServers, drops: Drops, deliver: TakeTrains) -> None:
         """
+        @param servers: of the client.
         @param deliver: sends trains to the source.
         """
-        self._context = context
+        context = servers.all[0].context
+        self._clock = context.clock
         settings = context.settings
         self._silence = Silence()
         self._stopped = StoppedAnswers()
@@ -53,7 +55,7 @@ class SourceSession:
             deliver, drops, context.clock, allowance, self._answered, settings.order, duplicate=settings.duplicate
         )
         self.send = self.session.outbound.send
-        self.succession = Succession(context, self.session, sessionId)
+        self.succession = Succession(servers, self.session, sessionId)
         self.proof = Proof(self.session.outbound, context.clock.seconds, settings.poolSize, self.succession.widen)
         self.session.outbound.demand.tellWanted(self.succession.grow)
         self.succession.start()
@@ -63,15 +65,22 @@ class SourceSession:
         Look once in a while whether something comes back, and how many tunnels are wanted.
         """
         inbound, outbound = self.session.inbound, self.session.outbound
-        outbound.demand.review(inbound.bytes + outbound.bytes, self._context.clock.seconds())
+        outbound.demand.review(inbound.bytes + outbound.bytes, self._clock.seconds())
         self.pool.review()
-        isUp, now = not self.pool.isDown, self._context.clock.seconds()
+        isUp, now = not self.pool.isDown, self._clock.seconds()
+        reachability = self.succession.server.context.reachability
         if self._silence.isToBeSaid(isUp=isUp, answered=inbound.answered, lastSent=outbound.lastActive, now=now):
-            self._context.reachability.nothingComesBack(self.name, isWelcome=self.pool.isKnown)
+            reachability.nothingComesBack(self.name, isWelcome=self.pool.isKnown)
         # While no tunnel is up, that is what the log says.
         heardAt = inbound.lastActive if isUp and inbound.answered else now
         if self._stopped.isToBeSaid(outbound.lastActive, heardAt, now):
-            self._context.reachability.answersStopped(self.name)
+            reachability.answersStopped(self.name)
+
+    def reviewServers(self) -> None:
+        """
+        Look some times a second whether the session had better be at another server.
+        """
+        self.succession.standby.review(self._clock.seconds())
 
     @property
     def pool(self) -> Pool:
@@ -88,7 +97,7 @@ class SourceSession:
         return self.succession.name
 
     def _answered(self) -> None:
-        self._context.reachability.reached()
+        self.succession.server.context.reachability.reached()
         self.proof.answered()
 
     @property

@@ -120,7 +120,8 @@ class ClientParent(ClientFront):
         """
         super().__init__(settings, credentials, reactor, workers)
         if credentials is not None:
-            credentials.creatorFor(settings.server[0])
+            for place in settings.servers:
+                credentials.creatorFor(place.host)
         directory = settings.stateDirectory
         told = replace(settings, stateDirectory=None if directory is None else os.path.abspath(directory))
         self._workers = workers
@@ -139,7 +140,7 @@ class ClientParent(ClientFront):
         self._groupPorts: dict[int, GroupPort] = {}
         self._numbers = count(1)
         self._isServerFound = False
-        self._goodHosts: tuple[str, ...] = ()  # told while the worker was gone that writes them down
+        self._goodHosts: dict[int, tuple[str, ...]] = {}  # told while the worker was gone that writes them down
         self._waiting: list[Deferred[None]] = []  # for that
 
     def lookUpAhead(self) -> None:
@@ -302,8 +303,9 @@ class ClientParent(ClientFront):
         See L{uotp.workers.WorkforceOwner}.
         """
         if worker == WRITER and self._goodHosts:
-            hosts, self._goodHosts = self._goodHosts, ()
-            self._workforce.send(WRITER, LearnGoodHosts(hosts))
+            goodHosts, self._goodHosts = self._goodHosts, {}
+            for server, hosts in goodHosts.items():
+                self._workforce.send(WRITER, LearnGoodHosts(server, hosts))
 
     def lost(self, worker: int) -> None:
         """
@@ -321,9 +323,9 @@ class ClientParent(ClientFront):
                 self._serverFound()
             case TellPortLost(number, reason) if number in self._groupPorts:
                 self._groupPorts[number].lost(oneLine(reason))
-            case TellGoodHosts(hosts) if worker != WRITER:
-                if not self._workforce.send(WRITER, LearnGoodHosts(hosts)):
-                    self._goodHosts = hosts
+            case TellGoodHosts(server, hosts) if worker != WRITER and 0 <= server < len(self.settings.servers):
+                if not self._workforce.send(WRITER, LearnGoodHosts(server, hosts)):
+                    self._goodHosts[server] = hosts
             case _:
                 reason = "it says what a client's worker does not say"
                 raise PeerError(reason)

@@ -78,8 +78,8 @@ class ClientWorker(ClientService):
         )
         self._isStopping = False
 
-    def _tellGoodHosts(self, hosts: tuple[str, ...]) -> None:
-        self._parent.send(TellGoodHosts(hosts))
+    def _tellGoodHosts(self, server: int, hosts: tuple[str, ...]) -> None:
+        self._parent.send(TellGoodHosts(server, hosts))
 
     def privilegedStartService(self) -> None:
         """
@@ -169,8 +169,8 @@ class ClientWorker(ClientService):
                     self._members.open(group, *descriptors.take(1))
             case ListenNoMore(group):
                 self._members.close(group)
-            case LearnGoodHosts(hosts):
-                self._lastGood.learn(hosts)
+            case LearnGoodHosts(server, hosts) if 0 <= server < len(self._ways):
+                self._ways[server].lastGood.learn(hosts)
             case FollowPath():
                 self.pathMayHaveChanged(keyChanged=False)
             case _:

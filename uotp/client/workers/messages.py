@@ -33,9 +33,11 @@ class TellGoodHosts:
     """
     Tells which addresses of the server are good, for the worker that writes them down.
 
+    @ivar server: its rank among all servers.
     @ivar hosts: the last one that was good first.
     """
 
+    server: int
     hosts: tuple[str, ...]
 
 
@@ -44,9 +46,11 @@ class LearnGoodHosts:
     """
     Orders a worker to write them down.
 
+    @ivar server: its rank among all servers.
     @ivar hosts: the last one that was good first.
     """
 
+    server: int
     hosts: tuple[str, ...]
 
 

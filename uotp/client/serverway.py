@@ -1,0 +1,102 @@
+"""
+The way to one server of a client: where it is, how it is dialled, and how that goes.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from uotp.client.context import ClientContext, noToken
+from uotp.client.dial.segmentsize import SegmentSizes
+from uotp.client.dial.upgrades import upgradeTo
+from uotp.client.lookup.lastgood import LastGood, WriteElsewhere
+from uotp.client.lookup.serverlookup import ServerLookup
+from uotp.client.reachability import Reachability
+from uotp.client.settings import ClientSettings
+from uotp.client.standby.servers import Server
+from uotp.net import ServerPlace, SharedResolver
+from uotp.process import Turns
+from uotp.telemetry import Logger, RateLimit, spelled
+from uotp.tls import ClientCredentials
+from uotp.transport import Dialer
+from uotp.tunnel import LiveTunnels
+
+
+class ServerWay:
+    """
+    Holds all that belongs to one server of a client.
+
+    @ivar server: what sessions know of it.
+    @ivar lookup: finds its addresses.
+    @ivar lastGood: remembers them.
+    @ivar reachability: counts its tunnels.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        place: ServerPlace,
+        settings: ClientSettings,
+        credentials: ClientCredentials | None,
+        reactor: Any,
+        resolver: SharedResolver,
+        liveTunnels: LiveTunnels,
+        turns: Turns,
+        rateLimit: RateLimit,
+        processes: int,
+        writeElsewhere: WriteElsewhere | None,
+    ) -> None:
+        """
+        @param place: where it is.
+        @param processes: how many workers the client has.
+        @param writeElsewhere: see L{LastGood}.
+        @raise ConfigurationError: for a server that no certificate could name.
+        """
+        self.place = place
+        self.reachability = reachability = Reachability(place.address, reactor.seconds, rateLimit)
+        self.lastGood = LastGood(place.address, settings.stateDirectory, reactor.seconds, writeElsewhere)
+        self.lookup = ServerLookup(
+            place.address,
+            resolver,
+            self.lastGood,
+            reactor,
+            rateLimit,
+            lambda: reachability.failingSince,
+            once=settings.resolveOnce,
+            retrySeconds=settings.backoff,
+        )
+        dialer = Dialer(
+            reactor,
+            place.address,
+            None if credentials is None else credentials.creatorFor(place.host),
+            self.lookup,
+            settings.mark,
+            settings.tuning,
+            upgradeTo(place, isPlain=credentials is None),
+        )
+        context = ClientContext(
+            settings,
+            reactor,
+            dialer,
+            random.random,
+            liveTunnels,
+            reachability,
+            turns,
+            SegmentSizes(settings.mss, self._warnOfSegments),
+            self.lookup.opened,
+            processes,
+            noToken if credentials is None else credentials.token,
+        )
+        self.server = Server(place, context, place.shown(isPlain=credentials is None))
+
+    def _warnOfSegments(self, size: int) -> None:
+        self._log.warn(
+            "large packets seem to be lost on the way to {host} port {port}: tunnels have TCP segments of {size} bytes "
+            "from now on; let ICMP (fragmentation needed, packet too big) pass, or set {setting} {size} or the MTU",
+            host=self.place.host,
+            port=self.place.port,
+            size=size,
+            setting=spelled("mss"),
+        )
