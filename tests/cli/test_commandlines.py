@@ -117,6 +117,9 @@ SERVER = [
     ("--bind-port", "-p", "0", "bind-port", 0),
     ("--crl", None, HERE, "crl", HERE),
     ("--clients", None, HERE, "clients", HERE),
+    ("--http-path", None, "/a-secret-path", "http-path", "/a-secret-path"),
+    ("--fallback", None, "localhost:8080", "fallback", ("localhost", 8080)),
+    ("--fallback", None, "[::1]:80", "fallback", ("::1", 80)),
     ("--linger", None, "12.5", "linger", 12.5),
     ("--max-sessions", None, "65536", "max-sessions", 65536),
     ("--max-connections", None, "100", "max-connections", 100),
@@ -177,6 +180,8 @@ SERVER_DEFAULTS = {
     "token-file": None,
     "crl": None,
     "clients": None,
+    "http-path": None,
+    "fallback": None,
     **BUFFERS,
     **CHOICES,
     "bind-address": (),
@@ -578,6 +583,32 @@ class RefusalTests(CommandTestCase):
             words = [*DESTINATION, "-c", HERE, "--owner-share", word]
             self.assertRefusals(server, "uotp-server", (words, f"--owner-share {word}: {reason}"))
 
+    def test_theSecretPathIsNotShown(self) -> None:
+        """
+        Neither in an error nor among what the log says at the start.
+        """
+        for words in (
+            ["--http-path", "secret path"],
+            ["--http-path", "secret"],
+            ["--http-path", "/secret?"],
+            ["--http-path", "/secret", "--http-path", "/secret2"],
+        ):
+            options = server.Options()
+            line = self.refusalOf(
+                lambda options=options, words=words: options.parseOptions(["-c", HERE, *words, *DESTINATION])  # type: ignore[misc]
+            )
+            self.assertTrue(line.startswith("uotp-server: --http-path "), line)
+            self.assertNotIn("secret", line)
+        options = server.Options()
+        options.parseOptions(["-c", HERE, "--http-path", "/secret", *DESTINATION])
+        self.assertIn("--http-path ...", options.differing())
+
+    def test_aFallbackThatIsNoneNamesItself(self) -> None:
+        reason = "a host with a port is needed, as 127.0.0.1:8080, [::1]:8080 or web.example.com:80"
+        for word in ("80", "localhost", "http://localhost:80", "localhost:0", "localhost:99999"):
+            words = [*DESTINATION, "-c", HERE, "--fallback", word]
+            self.assertRefusals(server, "uotp-server", (words, f"--fallback {word}: {reason}"))
+
     def test_aPinThatIsNoneNamesItself(self) -> None:
         for word in ("zz", "00" * 31, "00" * 33, "sha1//abcd"):
             options = client.Options()
@@ -753,6 +784,7 @@ class MakeServiceTests(ServiceTestCase):
     def test_theServersOptionsReachTheServer(self) -> None:
         words = ["-a", "::1", "-p", "1", "--linger", "2", "-c", "/c", "-k", "/k", "-C", "/C", *self.BUFFERS]
         words += ["--crl", "/L", "--clients", "/P", "--token-file", "/T"]
+        words += ["--http-path", "/a-secret-path", "--fallback", "localhost:8080"]
         words += ["--max-sessions", "7", "--max-connections", "99", "--owner-share", "50"]
         words += ["--proxy-protocol", "192.0.2.7", "--proxy-protocol", "2001:db8::/64"]
         destination, arguments = self.callOf(server, "serverService", *words)
@@ -762,6 +794,8 @@ class MakeServiceTests(ServiceTestCase):
             {
                 "tls": ServerTls(*(os.path.abspath(file) for file in ("/c", "/k", "/C", "/L", "/P"))),
                 "tokenFile": os.path.abspath("/T"),
+                "httpPath": "/a-secret-path",
+                "fallback": ("localhost", 8080),
                 "listen": ("::1", 1),
                 "linger": 2.0,
                 "maxSessions": 7,
@@ -983,6 +1017,8 @@ class SpellingTests(ServiceTestCase):
         **COMMON,
         "crl": "--crl",
         "clients": "--clients",
+        "httpPath": "--http-path",
+        "fallback": "--fallback",
         "linger": "--linger",
         "maxSessions": "--max-sessions",
         "maxConnections": "--max-connections",

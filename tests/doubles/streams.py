@@ -50,6 +50,8 @@ class MemoryStream(FakeTransport):
     @ivar path: what the kernel sees.
     @ivar acknowledges: how often the kernel was told to acknowledge at once.
     @ivar isRead: whether what comes is handed on.
+    @ivar finished: whether this end has said that nothing more comes.
+    @ivar departed: whether it has closed the connection without waiting.
     @ivar webSocketMasks: whether this end masks, once it carries WebSocket; L{None} before.
     """
 
@@ -73,6 +75,7 @@ class MemoryStream(FakeTransport):
         self.path: PathStats | None = None
         self.acknowledges = 0
         self.webSocketMasks: bool | None = None
+        self.halfCloses = self.finished = self.departed = False
         self._paused = self._closing = False
         self.isRead = True
         self._unread = b""
@@ -104,6 +107,20 @@ class MemoryStream(FakeTransport):
         self.webSocketMasks = masks
         if rest:
             self.protocol.dataReceived(rest)
+
+    def handTo(self, protocol: Any) -> None:
+        self.protocol = protocol
+
+    def finish(self) -> None:
+        """
+        Note it; what is written goes on its way as before.
+        """
+        self.unregisterProducer()
+        self.finished = True
+
+    def depart(self) -> None:
+        self.departed = True
+        self.lose()
 
     def pauseProducing(self) -> None:
         self.isRead = False
@@ -253,6 +270,7 @@ class MemoryTlsStream(TLSMemoryBIOProtocol):
     """
 
     isBare = False
+    halfCloses = False
     _fault: BaseException | None = None
     _kept = Security()
 
@@ -293,6 +311,15 @@ class MemoryTlsStream(TLSMemoryBIOProtocol):
         if rest:
             inner: Any = self.wrappedProtocol
             inner.dataReceived(rest)
+
+    def handTo(self, protocol: Any) -> None:
+        self.wrappedProtocol = protocol
+
+    def finish(self) -> None:
+        self.close()
+
+    def depart(self) -> None:
+        self.close()
 
     def write(self, data: bytes) -> None:
         if not self.disconnecting:

@@ -37,6 +37,7 @@ class RecordingOwner:
         self.drained: list[Tunnel] = []
         self.overdue: list[Tunnel] = []
         self.givenUp: list[Tunnel] = []
+        self.ended: list[Tunnel] = []
         self.left: list[Tunnel] = []
         self.lost: list[tuple[Tunnel, Failure]] = []
         self.tells: ServerStatus | None = None
@@ -74,6 +75,13 @@ class RecordingOwner:
 
     def peerLeft(self, tunnel: Tunnel) -> None:
         self.left.append(tunnel)
+
+    def noHello(self, tunnel: Tunnel, error: PeerError) -> None:
+        assert isinstance(tunnel, AcceptedTunnel)
+        (tunnel.sayNoTls if tunnel.hearsTls else tunnel.misbehaved)(error)
+
+    def peerEnded(self, tunnel: Tunnel) -> None:
+        self.ended.append(tunnel)
 
     def status(self, tunnel: Tunnel) -> ServerStatus | None:
         return self.tells

@@ -48,7 +48,8 @@ from uotp.wire.status import ServerStatus, encodeStatus
 HELLO = uuid.UUID(bytes=bytes(range(0x40, 0x50)), version=4).bytes
 TARGET = ("127.0.0.1", 51820)
 LINGER = 150.0
-LIMITS = ConnectionLimits(silent=6, begun=4, known=20, owned=20)
+LIMITS = ConnectionLimits(silent=6, begun=4, known=20, owned=20, visitors=10, visitorsOwned=10)
+BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\n"
 
 
 TOO_MANY = "too many connections without a session id, and it has most: its oldest goes"
@@ -187,6 +188,8 @@ class AcceptorTestCase(TimerTestCase):
         Let the connections that we have closed be gone.
         """
         for transport in self.transports:
+            if transport.finished:  # and the visitor does the same
+                transport.lose()
             transport.settle()
 
     def warnings(self) -> list[str]:
@@ -230,7 +233,8 @@ class AcceptorTests(AcceptorTestCase):
             for _ in range(2):
                 self.accept().dataReceived(banner)
                 self.settle()
-        self.assertEqual([transport.aborted for transport in self.transports], [True] * 6)
+        self.assertEqual([transport.finished for transport in self.transports], [True] * 6)
+        self.assertTrue(all(transport.stream[0].startswith(BAD_REQUEST) for transport in self.transports))
         self.assertEqual((len(self.registry), len(self.network.ports)), (0, 1))
         self.assertEqual(
             self.warnings(),
@@ -285,7 +289,7 @@ class AcceptorTests(AcceptorTestCase):
 
     def test_whoShowsNoIdInTenSecondsIsAborted(self) -> None:
         """
-        The handshake counts, and bytes that make no id do not help.
+        The handshake counts.  Bytes that make no id do not help: who hesitates within them is a visitor before.
         """
         silent, shaking, dribbling = self.accept("192.0.2.1"), self.accept("192.0.2.2", secured=True), self.accept()
         self.assertEqual(HELLO_SECONDS, 10.0)
@@ -295,7 +299,9 @@ class AcceptorTests(AcceptorTestCase):
         self.clock.advance(0.9)
         self.assertEqual([transport.aborted for transport in self.transports], [False] * 3)
         self.clock.advance(0.2)
-        self.assertEqual([transport.aborted for transport in self.transports], [True] * 3)
+        self.assertEqual([transport.aborted for transport in self.transports], [True, True, False])
+        self.assertTrue(self.transports[2].getOutBuffer().startswith(BAD_REQUEST))
+        self.assertTrue(self.transports[2].finished)
         self.assertFalse(silent.heard or shaking.heard)
         self.settle()
         self.assertNothingLeft()
@@ -568,13 +574,15 @@ class AcceptorTests(AcceptorTestCase):
         """
         All parts together are no more than the whole, and nobody is left without any.
         """
-        self.assertEqual(ConnectionLimits.of(32768, 25), ConnectionLimits(4096, 512, 28160, 8192))
-        self.assertEqual(ConnectionLimits.of(512, 100), ConnectionLimits(128, 64, 320, 320))
+        self.assertEqual(ConnectionLimits.of(32768, 25), ConnectionLimits(4096, 512, 27136, 8192, 1024, 256))
+        self.assertEqual(ConnectionLimits.of(512, 100), ConnectionLimits(128, 64, 288, 288, 32, 32))
         for connections in range(1, 200):
             for share in (1, 25, 100):
                 limits = ConnectionLimits.of(connections, share)
-                self.assertLessEqual(limits.silent + limits.begun + limits.known, max(connections, 3))
+                parts = limits.silent + limits.begun + limits.known + limits.visitors
+                self.assertLessEqual(parts, max(connections, 4))
                 self.assertGreaterEqual(min(limits.silent, limits.begun, limits.known, limits.owned), 1)
+                self.assertGreaterEqual(limits.visitorsOwned, 1)
                 self.assertLessEqual(limits.owned, limits.known)
 
     def test_faultOfAPeerIsSaidInWords(self) -> None:
@@ -666,7 +674,8 @@ class Format2Tests(AcceptorTestCase):
         for wire, hello, refusal in ((WireChoice.ONE, self.HELLO, self.REFUSAL), (WireChoice.TWO, HELLO, b"")):
             self.acceptor = self.makeAcceptor(wire=wire)
             tunnel, answer = self.knock(hello)
-            self.assertEqual((answer, streamOf(tunnel).disconnecting), (refusal, True))
+            self.assertEqual(answer[: len(refusal)], refusal)
+            self.assertTrue(streamOf(tunnel).disconnecting or streamOf(tunnel).finished)
             self.settle()
         self.assertEqual(
             self.warnings(),
@@ -688,21 +697,20 @@ class Format2Tests(AcceptorTestCase):
 
     def test_onlyWhoShowsATokenComesIn(self) -> None:
         """
-        The others are not told why, and the log does not tell what they have shown.
+        The others find a web server, and the log does not tell what they have shown.
         """
         self.acceptor = self.makeAcceptor(tokens=Tokens("FILE", [Token(b"another one of 22 bytes"), Token(self.TOKEN)]))
-        refusal = self.REFUSAL
         for hello, answer in (
-            (self.HELLO, refusal),
-            (self.withToken(b"a wrong token, and long"), refusal),
-            (self.withToken(self.TOKEN[:-1]), refusal),
-            (HELLO, b""),
-            (self.withToken(b""), b""),
-            (self.withToken(bytes(4000)), b""),
+            (self.HELLO, BAD_REQUEST),
+            (self.withToken(b"a wrong token, and long"), BAD_REQUEST),
+            (self.withToken(self.TOKEN[:-1]), BAD_REQUEST),
+            (HELLO, BAD_REQUEST),
+            (self.withToken(b""), BAD_REQUEST),
+            (self.withToken(bytes(4000)), BAD_REQUEST),
             (self.withToken(self.TOKEN), encodeServerHello(ServerHello(True, True, int(LINGER)))),
         ):
             _, said = self.knock(hello)
-            self.assertEqual(said, answer, hello)
+            self.assertEqual(said[: len(answer)], answer, hello)
             self.settle()
         self.assertEqual(
             self.warnings(),
@@ -765,7 +773,7 @@ class Format2Tests(AcceptorTestCase):
             (b"uotp\2\1\0\0" + HELLO, "its hello has flags that there are not: 0x1"),
         ):
             tunnel, answer = self.knock(hello)
-            self.assertEqual((answer, streamOf(tunnel).aborted), (b"", True))
+            self.assertEqual((answer[: len(BAD_REQUEST)], streamOf(tunnel).finished), (BAD_REQUEST, True))
             self.settle()
             self.assertEqual(self.warnings()[-1], f"refused a connection from 192.0.2.1: {reason}")
 
@@ -924,7 +932,8 @@ class AcceptorOverTlsTests(AcceptorTestCase, TlsTestCase):
         self.clock.advance(HELLO_SECONDS)
         while pump.flush():
             pass
-        self.assertEqual(self.warnings(), ["refused a connection from 192.0.2.1: showed no session id in 10 s"])
+        words = "refused a connection from 192.0.2.1: it stops within what may be a hello or a request"
+        self.assertEqual(self.warnings(), [words])
         self.assertNothingLeft()
 
     def test_clientThatNeverShakesHandsIsSaidOnce(self) -> None:

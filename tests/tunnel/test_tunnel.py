@@ -974,24 +974,23 @@ class Format2Tests(_TunnelTestCase):
         self.clock.advance(CLOSE_SECONDS)
         self.assertTrue(transport.aborted)
 
-    def test_whatWasShownIsKeptOnlyWhereItMayBeHandedOver(self) -> None:
+    def test_whatWasShownIsKeptUntilItIsDecided(self) -> None:
         """
-        And no longer than until it is decided: a client that is refused costs no memory while it is told so.
+        And no longer: a client that is refused costs no memory while it is told so.
         """
-        for keepsShown in (True, False):
-            for isWelcome in (True, False):
-                tunnel = AcceptedTunnel(self.clock, self.owner, keepsShown=keepsShown)
-                self.connect(tunnel)
-                tunnel.dataReceived(HELLO2[:5])
-                tunnel.dataReceived(HELLO2[5:] + FRAMES2)
-                self.assertEqual((tunnel.shown, tunnel._rest), (HELLO2 + FRAMES2 if keepsShown else b"", FRAMES2))
-                if isWelcome:
-                    tunnel.welcome(self.session, isNew=True, keptSeconds=0)
-                else:
-                    tunnel.refuse()
-                    tunnel.dataReceived(FRAMES2)
-                self.assertEqual((tunnel.shown, tunnel._rest), (b"", b""))
-                tunnel.abort()
+        for isWelcome in (True, False):
+            tunnel = AcceptedTunnel(self.clock, self.owner)
+            self.connect(tunnel)
+            tunnel.dataReceived(HELLO2[:5])
+            tunnel.dataReceived(HELLO2[5:] + FRAMES2)
+            self.assertEqual((tunnel.shown, tunnel._rest), (HELLO2 + FRAMES2, FRAMES2))
+            if isWelcome:
+                tunnel.welcome(self.session, isNew=True, keptSeconds=0)
+            else:
+                tunnel.refuse()
+                tunnel.dataReceived(FRAMES2)
+            self.assertEqual((tunnel.shown, tunnel._rest), (b"", b""))
+            tunnel.abort()
 
     def test_sessionMayFillTheTunnelAtOnce(self) -> None:
         class Eager(RecordingSession):

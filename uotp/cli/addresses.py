@@ -119,6 +119,18 @@ def parseListeningPlace(word: str) -> tuple[str, int]:
     return (LOCALHOST if host.lower() == LOCALHOST else Host.parse(host).text), int(both[1])
 
 
+def parseWebServer(word: str) -> tuple[str, int]:
+    """
+    @return: host and port of a web server in plain TCP.
+    @raise ValueError: in words.
+    """
+    both = hostAndPort(word)
+    if both is None or "://" in word or not re.fullmatch(_PORT, both[1]) or not 1 <= int(both[1]) <= MAX_PORT:
+        reason = "a host with a port is needed, as 127.0.0.1:8080, [::1]:8080 or web.example.com:80"
+        raise ValueError(reason)
+    return parseHost(both[0]), int(both[1])
+
+
 def _listenMeant(word: str) -> str:
     """
     @return: how to write the address that is meant, to stand at the end of an error.

@@ -55,6 +55,10 @@ class Inline(Enum):
     LINES = "an array of its lines, or a table with NAME = VALUE for each line VALUE NAME"
 
 
+UNSAID = "..."
+"""Stands for a word that is a secret."""
+
+
 @dataclass(frozen=True, slots=True)
 class Option:
     """
@@ -70,6 +74,7 @@ class Option:
     @ivar write: how the setting's default is written as a word.
     @ivar metavar: what the word is called in the manual, as C{FILE} or C{TIME}.
     @ivar choices: words that a shell may offer; others may be possible too.
+    @ivar isSecret: whether the word is not for the log.
     @ivar inline: what may stand in a configuration file in place of the name of a file, or L{None}.
     """
 
@@ -83,6 +88,14 @@ class Option:
     metavar: str = "WORD"
     choices: tuple[str, ...] = ()
     inline: Inline | None = None
+    isSecret: bool = False
+
+    def valueOf(self, word: str) -> Any:
+        """
+        @return: the value of the option's word.
+        @raise usage.UsageError: naming the option, the word unless it is a secret, and the reason.
+        """
+        return parsedWord(self.name, word, self.parse, isSecret=self.isSecret)
 
     @property
     def isPath(self) -> bool:
@@ -119,7 +132,7 @@ class Repeated(Option):
         """
 
         def take(options: Any, word: str) -> None:
-            options[self.name] = (*options[self.name], parsedWord(self.name, word, self.parse))
+            options[self.name] = (*options[self.name], self.valueOf(word))
 
         take.__doc__ = self.help
         return take
@@ -228,7 +241,7 @@ class GnuOptions(usage.Options):
         for row in self.rows:
             if isinstance(row, Option) and not isinstance(row, Repeated):
                 self._requireOneValue(row)
-                convert(self, row.name, row.parse)
+                convert(self, row.name, row.parse, isSecret=row.isSecret)
 
     def _requireOneValue(self, row: Option) -> None:
         """
@@ -236,8 +249,9 @@ class GnuOptions(usage.Options):
             value: nobody knows which is meant.
         """
         words = self._given.get(row.name, [])
-        if len({parsedWord(row.name, word, row.parse) for word in dict.fromkeys(words)}) > 1:
-            reason = f"--{row.name} is given {len(words)} times, as {' and '.join(words)}: give it once"
+        if len({row.valueOf(word) for word in dict.fromkeys(words)}) > 1:
+            told = "" if row.isSecret else f", as {' and '.join(words)}"
+            reason = f"--{row.name} is given {len(words)} times{told}: give it once"
             raise usage.UsageError(reason)
 
     def chosen(self, kind: Any) -> dict[str, Any]:
@@ -258,6 +272,8 @@ class GnuOptions(usage.Options):
             value = self[row.name]
             if isinstance(row, Flag):
                 found += [f"--{row.name}"] if value else []
+            elif row.isSecret:
+                found += [] if value == self._usual(row) else [f"--{row.name} {UNSAID}"]
             elif isinstance(row, Repeated):
                 found += [_typed(row.name, word) for word in self._given.get(row.name, ())]
             elif value != self._usual(row):
@@ -410,27 +426,29 @@ def _typed(name: str, word: str) -> str:
     return f"--{name} {printable(shlex.quote(word))}"
 
 
-def convert(options: usage.Options, name: str, parse: Callable[[str], Any]) -> None:
+def convert(options: usage.Options, name: str, parse: Callable[[str], Any], *, isSecret: bool = False) -> None:
     """
     Replace an option's word by its value.  An option that was not given stays as it is.
 
     @param name: the option's long name.
     @param parse: makes a value of the word; raises ValueError with the reason in words.
+    @param isSecret: whether the word is not to be shown.
     @raise usage.UsageError: naming the option, the word and the reason.
     """
     word = options[name]
     if word is None:
         return
-    options[name] = parsedWord(name, word, parse)
+    options[name] = parsedWord(name, word, parse, isSecret=isSecret)
 
 
-def parsedWord(name: str, word: str, parse: Callable[[str], Any]) -> Any:
+def parsedWord(name: str, word: str, parse: Callable[[str], Any], *, isSecret: bool = False) -> Any:
     """
+    @param isSecret: whether the word is not to be shown.
     @return: the value of an option's word.
     @raise usage.UsageError: naming the option, the word and the reason.
     """
     try:
         return parse(word)
     except ValueError as error:
-        reason = f"--{name} {shown(word)}: {error}"
+        reason = f"--{name} {UNSAID if isSecret else shown(word)}: {error}"
         raise usage.UsageError(reason) from error

@@ -9,11 +9,12 @@ import os
 from twisted.application.service import IService
 from twisted.python import usage
 
-from uotp.cli.addresses import parseNetwork
+from uotp.cli.addresses import parseNetwork, parseWebServer
 from uotp.cli.common import CommonOptions, commandService
 from uotp.cli.options import Inline, Option, Repeated
 from uotp.cli.parsers import absolutePath, parseCount, parsePercent, parseSeconds
 from uotp.cli.rows import COMMON_ROWS, UNITS_HELP, listenRows
+from uotp.net import parsePath
 from uotp.server import CONNECTIONS_LIMIT, MIN_CONNECTIONS, MOST_SESSIONS, PERCENT, ServerSettings
 from uotp.services import SERVER, serverService
 from uotp.tls import ServerTls
@@ -82,6 +83,23 @@ class Options(CommonOptions):
             "clients",
             metavar="FILE",
             inline=Inline.LINES,
+        ),
+        Option(
+            "http-path",
+            None,
+            "secret path of URLs at which clients may speak WebSocket; whoever asks for another is a visitor",
+            parsePath,
+            "httpPath",
+            metavar="/PATH",
+            isSecret=True,
+        ),
+        Option(
+            "fallback",
+            None,
+            "web server, in plain TCP, that answers whoever is no client; otherwise every page is not found",
+            parseWebServer,
+            "fallback",
+            metavar="HOST:PORT",
         ),
         Option(
             "max-sessions",

@@ -196,8 +196,8 @@ class ParentReporter(CachedReports):
 
 
 COUNTS = ("sessionsOpened", "heldSeconds", "heldDatagrams", "again", "late", "retransmissions")
-GAUGES = ("sessionsOpen", "tunnelsReady", "tunnelsWanted", "queuedBytes")
-NAMED = ("drops", "handshakes", "refusals", "evictions")
+GAUGES = ("visitorsPresent", "sessionsOpen", "tunnelsReady", "tunnelsWanted", "queuedBytes")
+NAMED = ("drops", "handshakes", "refusals", "visitors", "evictions")
 """What of reports is added up: counts, what tells how things are now, and counts by name."""
 
 

@@ -175,6 +175,8 @@ class Report:
     @ivar drops: datagrams that were dropped, by the name of the reason.
     @ivar handshakes: handshakes by how they ended.
     @ivar refusals: peers that were refused, by kind.
+    @ivar visitors: connections of no clients, which find a web site, by what became of them.
+    @ivar visitorsPresent: how many of these there are.
     @ivar evictions: what had to make room for others, by kind.
     @ivar reloads: how often files were read again, by how that ended.
     @ivar filesTrouble: why the files on disk cannot be used, so that the old ones stay in use; empty when they can.
@@ -209,11 +211,13 @@ class Report:
     drops: Mapping[str, int]
     handshakes: Mapping[str, int]
     refusals: Mapping[str, int]
+    visitors: Mapping[str, int]
     evictions: Mapping[str, int]
     reloads: Mapping[str, int]
     filesTrouble: str
     certificates: tuple[CertificateReport, ...]
     worstTurn: float
+    visitorsPresent: int
     sessionsOpened: int
     sessionsOpen: int
     tunnelsReady: int

@@ -21,10 +21,14 @@ from twisted.internet.protocol import Factory
 from twisted.logger import LogLevel
 from twisted.python.failure import Failure
 
-from uotp.boundaries import Security
+from uotp.boundaries import Allowance, Security
 from uotp.errors import PeerError, Refusal
+from uotp.process import Unlimited
 from uotp.server.clientfields import clientFields
 from uotp.server.connections import OwnedConnections
+from uotp.server.door.request import PathUpgrade
+from uotp.server.door.visitor import Visitor
+from uotp.server.door.visitors import MOST_VISITORS, PATH_ONLY, Door, Visitors, VisitorsStatistics
 from uotp.server.joining import Coordinator, Decision, Handed, JoinAnswer, JoinQuestion
 from uotp.server.refusals import Handshake, Refusals
 from uotp.server.registry import Joined, Registry, ServedSession
@@ -66,12 +70,16 @@ class ConnectionLimits:
     @ivar begun: of those that have begun to shake hands.
     @ivar known: of those that have shown a session id.
     @ivar owned: of these, for one owner.
+    @ivar visitors: of those who find a web site.
+    @ivar visitorsOwned: of these, for one address.
     """
 
     silent: int
     begun: int
     known: int
     owned: int
+    visitors: int = 1
+    visitorsOwned: int = 1
 
     @classmethod
     def of(cls, connections: int, ownerShare: int) -> ConnectionLimits:
@@ -82,8 +90,10 @@ class ConnectionLimits:
         """
         silent = max(1, min(MAX_SILENT, connections // 4))
         begun = max(1, min(MAX_BEGUN, connections // 8))
-        known = max(1, connections - silent - begun)
-        return cls(silent, begun, known, max(1, min(known, connections * ownerShare // 100)))
+        visitors = max(1, min(MOST_VISITORS, connections // 16))
+        known = max(1, connections - silent - begun - visitors)
+        owned = max(1, min(known, connections * ownerShare // 100))
+        return cls(silent, begun, known, owned, visitors, max(1, visitors * ownerShare // 100))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +106,7 @@ class AcceptorStatistics:
     @ivar knownEvicted: how many of them had to go since the beginning, because there was no room.
     @ivar refusals: how many were refused since the beginning, by the name of a L{Refusal}.
     @ivar handshakes: how many handshakes have ended, by the name of a L{Handshake}.
+    @ivar visitors: those who are no clients, and find a web site.
     """
 
     strangers: StrangersStatistics
@@ -103,6 +114,7 @@ class AcceptorStatistics:
     knownEvicted: int
     refusals: Mapping[str, int]
     handshakes: Mapping[str, int]
+    visitors: VisitorsStatistics
 
 
 @dataclass(slots=True)
@@ -115,12 +127,16 @@ class Accepted:
         session id.
     @ivar served: whom it carries for; L{None} before.
     @ivar number: what a coordinator calls it, once that was asked; 0 before.
+    @ivar visitor: looks on while it may be no tunnel.
+    @ivar isUpgraded: whether it has asked for the path.
     """
 
     newcomer: Stranger
     owner: Hashable = None
     served: ServedSession | None = None
     number: int = 0
+    visitor: Visitor | None = None
+    isUpgraded: bool = False
 
     @property
     def peer(self) -> str:
@@ -157,6 +173,8 @@ class Acceptor(Factory):
         *,
         pads: bool = False,
         announcers: Callable[[str], bool] = lambda _: False,
+        door: Door | None = None,
+        visitorAllowance: Callable[[], Allowance] = Unlimited,
     ) -> None:
         """
         @param registry: who knows the sessions.
@@ -174,9 +192,15 @@ class Acceptor(Factory):
         @param instance: what names this start of the server, which clients are told.
         @param pads: whether what tunnels send first is padded.
         @param announcers: tells whether what comes from an address has to say first for whom.
+        @param door: who may come in, and who answers the others.
+        @param visitorAllowance: makes the allowance of one more visitor.
         """
         self._instance = instance
         self._announcers = announcers
+        self._door = door or Door()
+        self._visitors = Visitors(
+            clock, wallClock, self, self._door, visitorAllowance, limits.visitors, limits.visitorsOwned
+        )
         self._coordinator = coordinator
         self._wallClock = wallClock
         self._tokens = tokens
@@ -247,7 +271,7 @@ class Acceptor(Factory):
             raise
 
     def _newTunnel(self) -> AcceptedTunnel:
-        return AcceptedTunnel(self._clock, self, keepsShown=self._coordinator is not None, pads=self._pads)
+        return AcceptedTunnel(self._clock, self, pads=self._pads)
 
     def adopt(self, newcomer: Handed) -> None:
         """
@@ -303,13 +327,88 @@ class Acceptor(Factory):
         """
         self._closed = True
         self._strangers.endAll()
+        self._visitors.endAll()
 
     def tunnelSecured(self, tunnel: Tunnel) -> None:
         """
-        A handshake is done; that of one that is relayed was counted where it is.
+        A handshake is done; that of one that is relayed was counted where it is, and that of one that has asked for
+        the path when it came to the door.
         """
-        if tunnel.security is not None and not self._accepted[tunnel].newcomer.isRelayed:
+        accepted = self._accepted[tunnel]
+        if accepted.newcomer.isRelayed or accepted.isUpgraded:
+            return
+        if tunnel.security is not None:
             self._refusals.handshakes[Handshake.DONE] += 1
+        assert isinstance(tunnel, AcceptedTunnel)
+        if accepted.newcomer.hops:
+            return
+        if self._visitors.isLoop(tunnel):
+            tunnel.misbehaved(PeerError(f"it comes from us: {spelled('fallback')} names this very server"))
+        else:
+            accepted.visitor = self._visitors.watch(tunnel, accepted.newcomer)
+
+    def noHello(self, tunnel: Tunnel, error: PeerError) -> None:
+        """
+        What has come on a connection is no hello.
+        """
+        visitor = self._accepted[tunnel].visitor
+        assert isinstance(tunnel, AcceptedTunnel)
+        if visitor is None:
+            tunnel.misbehaved(error)
+        elif tunnel.hearsTls and self._door.fallback is None:
+            visitor.isClient()
+            tunnel.sayNoTls(error)
+        else:
+            visitor.noHello(tunnel.shown, error)
+
+    def peerEnded(self, tunnel: Tunnel) -> None:
+        """
+        The other end has said all, and no hello.
+        """
+        visitor = self._accepted[tunnel].visitor
+        assert isinstance(tunnel, AcceptedTunnel)
+        if visitor is not None:
+            visitor.peerEnded(tunnel.shown)
+
+    def takenOver(self, visitor: Visitor) -> None:
+        """
+        See L{uotp.server.door.visitors.DoorOwner}.
+        """
+        if self._accepted.pop(visitor.tunnel, None) is not None:
+            self._liveTunnels.discard(visitor.tunnel)
+
+    def visitorCame(self, visitor: Visitor, reason: PeerError | None, *, hasRoom: bool) -> None:
+        """
+        See L{uotp.server.door.visitors.DoorOwner}.  For whom there is no room stays a stranger, who has to go soon.
+        """
+        if hasRoom:
+            self._strangers.discard(visitor.newcomer)
+        if reason is not None:
+            self._refusals.say(visitor.newcomer.host, str(reason), reason.kind, visitor.tunnel.peerName)
+
+    def visitorLeft(self, visitor: Visitor, reason: Failure | None) -> None:
+        """
+        See L{uotp.server.door.visitors.DoorOwner}.
+        """
+        if reason is None or visitor.tunnel in self._accepted:
+            return
+        self._strangers.discard(visitor.newcomer)
+        self._liveTunnels.log.strangerLost(visitor.newcomer.host, reason.getErrorMessage())
+
+    def upgraded(self, visitor: Visitor, upgrade: PathUpgrade) -> None:
+        """
+        Somebody has asked for the path: he has to say hello within what comes now.
+        """
+        newcomer, stream = visitor.newcomer, visitor.stream
+        tunnel = self._newTunnel()
+        self._accepted[tunnel] = Accepted(newcomer, isUpgraded=True)
+        self._liveTunnels.add(tunnel)
+        stream.write(upgrade.answer)
+        stream.handTo(tunnel)
+        tunnel.makeConnection(stream)
+        if tunnel.security is not None:
+            tunnel.handshakeCompleted()
+        stream.becomeWebSocket(upgrade.rest, masks=False)
 
     def helloReceived(self, tunnel: Tunnel, hello: ClientHello) -> None:
         """
@@ -322,13 +421,7 @@ class Acceptor(Factory):
         security = tunnel.security
         key = None if security is None else security.peerKey
         owner = accepted.newcomer.owner if key is None else key
-        try:
-            self._requireFormat(hello)
-            if accepted.newcomer.isRelayed:
-                self._requireWelcome(security)
-            tunnel.token = self._requireToken(hello)
-        except PeerError as error:
-            self._refuse(tunnel, str(error), error.kind)
+        if not self._isLetPast(tunnel, hello, accepted):
             return
         if self._coordinator is None:
             self._admit(tunnel, hello, key, owner)
@@ -346,6 +439,33 @@ class Acceptor(Factory):
         )
         tunnel.transport.pauseProducing()  # what comes next is for whoever gets the connection
         self._coordinator.ask(question, partial(self._answered, self._coordinator, tunnel, hello, question))
+
+    def _isLetPast(self, tunnel: AcceptedTunnel, hello: ClientHello, accepted: Accepted) -> bool:
+        """
+        @return: whether a hello has what is needed.  Who has said one that has not is a visitor, or is refused when he
+            knew enough to be no stranger.
+        """
+        visitor = accepted.visitor
+        isVisitor = visitor is not None
+        try:
+            tunnel.token = self._requireToken(hello)
+            if visitor is not None and self._door.needsPath:
+                raise PeerError(PATH_ONLY, Refusal.FORMAT)  # noqa: TRY301 - one more thing that is needed
+            isVisitor = isVisitor and hello.wireFormat is WireFormat.ONE  # whom we could not refuse in words of ours
+            self._requireFormat(hello)
+            if accepted.newcomer.isRelayed:
+                self._requireWelcome(tunnel.security)
+        except PeerError as error:
+            if visitor is not None and isVisitor and error.kind is not Refusal.STOPPING:
+                visitor.noClient(tunnel.shown, error)
+                return False
+            if visitor is not None:
+                visitor.isClient()
+            self._refuse(tunnel, str(error), error.kind)
+            return False
+        if visitor is not None:
+            visitor.isClient()
+        return True
 
     def _requireFormat(self, hello: ClientHello) -> None:
         if self._closed:
@@ -519,6 +639,8 @@ class Acceptor(Factory):
         accepted = self._accepted.pop(tunnel, None)
         if accepted is None:  # it was to be handed over
             return
+        if accepted.visitor is not None:
+            accepted.visitor.lost(reason)
         self.relayed -= accepted.newcomer.isRelayed
         if self._coordinator is not None and self._byNumber.pop(accepted.number, None) is not None:
             self._coordinator.gone(accepted.number)
@@ -556,6 +678,7 @@ class Acceptor(Factory):
             self._known.evicted,
             self._refusals.byKind(),
             self._refusals.byResult(),
+            self._visitors.statistics(),
         )
 
     def checkInvariant(self) -> None:
@@ -566,6 +689,7 @@ class Acceptor(Factory):
         """
         self._strangers.checkInvariant()
         self._known.checkInvariant()
+        self._visitors.checkInvariant()
         assert len(self._accepted) <= len(self._liveTunnels)
         assert self.relayed == sum(accepted.newcomer.isRelayed for accepted in self._accepted.values())
         for tunnel, accepted in self._accepted.items():

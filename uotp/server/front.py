@@ -11,7 +11,7 @@ from typing import Any
 from uotp.net import placesOf
 from uotp.process import descriptorLimit
 from uotp.server.ports import ServerPorts
-from uotp.server.settings import MAX_CONNECTIONS, ServerSettings
+from uotp.server.settings import MAX_CONNECTIONS, SHORT_PATH, ServerSettings
 from uotp.server.targetsocket import ROUTE_SECONDS
 from uotp.telemetry import spelled
 from uotp.tls import ServerCredentials
@@ -100,7 +100,14 @@ class ServerFront(TunnelService):
             self._sayDescriptorsAreShort("connections", self.mostConnections, asked, share)
         if self.mostSessions < self.settings.maxSessions:
             self._sayDescriptorsAreShort("sessions", self.mostSessions, self.settings.maxSessions, "three eighths")
-        if self._letsEverybodyIn:
+        path = self.settings.httpPath
+        if path is not None and len(path) < SHORT_PATH:
+            self._log.warn(
+                "the path of {httpPath} is short, and may be guessed: it should have {least} letters or more",
+                httpPath=spelled("httpPath"),
+                least=SHORT_PATH,
+            )
+        if self._letsEverybodyIn and path is None:
             tokens = spelled("tokenFile")
             ways = f"no {spelled('cafile')}, {spelled('clients')} or {tokens} says who may"
             cause = f"there is no certificate in plain TCP, and no {tokens}" if self.isPlain else ways

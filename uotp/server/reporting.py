@@ -112,11 +112,14 @@ class ServerReporter(ProcessReporter[ServedSession]):
             drops=dropsOf(server.drops),
             handshakes=lowered(numbers.acceptor.handshakes),
             refusals=lowered(numbers.acceptor.refusals),
+            visitors=lowered(numbers.acceptor.visitors.fates),
+            visitorsPresent=numbers.acceptor.visitors.present,
             evictions={
                 "session_for_room": numbers.registry.endedForRoom,
                 "session_for_share": numbers.registry.endedForShare,
                 "connection": numbers.acceptor.knownEvicted,
                 "silent_connection": strangers.silentEvicted,
                 "begun_connection": strangers.begunEvicted,
+                "visitor": numbers.acceptor.visitors.evicted,
             },
         )

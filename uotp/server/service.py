@@ -15,6 +15,8 @@ from twisted.logger import LogLevel
 
 from uotp.net import Networks, Routes, SharedResolver, backgroundThread, setSegmentSize
 from uotp.server.acceptor import Acceptor, ConnectionLimits
+from uotp.server.door.fallback import Fallback
+from uotp.server.door.visitors import Door
 from uotp.server.finder import TargetFinder
 from uotp.server.front import LISTEN_QUEUE, ServerFront
 from uotp.server.joining import Coordination
@@ -37,6 +39,9 @@ if TYPE_CHECKING:
 REVIEW_SECONDS = 5.0
 """How often we look for sessions that are idle, or to which the target does not answer."""
 
+
+VISITORS = "visitors"
+"""Whose share of a turn all visitors use together: it is no client's."""
 
 SILENCE_LOOK_SECONDS = 1.0
 """How often we look for sessions whose target is to be looked for, where it may move."""
@@ -98,6 +103,16 @@ class ServerService(ServerFront):
             instance=instance or newInstance(),
             pads=settings.pad,
             announcers=Networks(settings.proxyProtocol).has,
+            door=self._newDoor(),
+            visitorAllowance=partial(self.turns.allowanceOf, VISITORS),
+        )
+
+    def _newDoor(self) -> Door:
+        path, fallback = self.settings.httpPath, self.settings.fallback
+        return Door(
+            None if path is None else path.encode("ascii"),
+            needsPath=path is not None and self._letsEverybodyIn,
+            fallback=None if fallback is None else Fallback(fallback, self._resolver, self.reactor, self.rateLimit),
         )
 
     def lookUpAhead(self) -> None:
@@ -105,6 +120,8 @@ class ServerService(ServerFront):
         See L{TunnelService}.
         """
         self._rememberAhead(self._resolver, *self.settings.target, "UDP")
+        if self.settings.fallback is not None:
+            self._rememberAhead(self._resolver, *self.settings.fallback, "TCP")
 
     def privilegedStartService(self) -> None:
         """

@@ -4,11 +4,11 @@ What a server is told.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
 from uotp.errors import ConfigurationError
-from uotp.net import Listen, Network, requireListen, unmapped
+from uotp.net import Host, Listen, ListenPlace, Network, parsePath, placesOf, requireListen, unmapped
 from uotp.server.registry import MAX_SESSIONS, OWNER_SHARE_PERCENT
 from uotp.telemetry import spelled
 from uotp.tunnel import SECONDS, CommonSettings, Limits, requireHost, setting
@@ -33,6 +33,15 @@ anybody.
 
 PRIVATE_6 = IPv6Network("fc00::/7")
 """It is wide, and nobody sends from there across the Internet (RFC 4193)."""
+
+SHORT_PATH = 16
+"""A secret path with fewer letters may be guessed."""
+
+EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - names to compare with
+"""Stand for all addresses of this machine."""
+
+HERE = frozenset({"localhost", "127.0.0.1", "::1"})
+"""Name this machine."""
 
 PERCENT = 100
 """All of what there is."""
@@ -61,6 +70,10 @@ class ServerSettings(CommonSettings):
         whom it comes.
     @ivar tokenFile: file with tokens, see L{uotp.tls.tokens}: only clients that show one of them
         are let in; L{None} for those without one, too.
+    @ivar httpPath: the path at which WebSocket is spoken; a secret, and the only way in where neither certificates nor
+        tokens say who may come; L{None} where only bare tunnels are let in.
+    @ivar fallback: host and port of the web server, in plain TCP, that answers whoever is no client; L{None} for a
+        page of our own.
     """
 
     target: tuple[str, int]
@@ -78,6 +91,8 @@ class ServerSettings(CommonSettings):
     )
     proxyProtocol: tuple[Network, ...] = ()
     tokenFile: str | None = None
+    httpPath: str | None = field(default=None, repr=False)
+    fallback: tuple[str, int] | None = None
     ownerShare: int = setting(
         OWNER_SHARE_PERCENT, Limits(f"from 1 to {PERCENT} percent", lambda percent: 1 <= percent <= PERCENT)
     )
@@ -94,6 +109,15 @@ class ServerSettings(CommonSettings):
         if not all(isinstance(network, (IPv4Network, IPv6Network)) for network in self.proxyProtocol):
             reason = f"{spelled('proxyProtocol')} takes networks of the module ipaddress"
             raise ConfigurationError(reason)
+        if self.httpPath is not None:
+            try:
+                parsePath(self.httpPath)
+            except ValueError as error:
+                reason = f"{spelled('httpPath')}: {error}"
+                raise ConfigurationError(reason) from None
+        if self.fallback is not None:
+            requireHost(spelled("fallback"), self.fallback[0])
+            requireOther(self.fallback, placesOf(self.listen))
 
     def anybodyAnnounces(self) -> str | None:
         """
@@ -116,3 +140,17 @@ def isForAnybody(network: Network) -> bool:
     if isinstance(narrowed, IPv6Network) and narrowed.subnet_of(PRIVATE_6):
         return False
     return narrowed.prefixlen < FEWEST_BITS[narrowed.version]
+
+
+def requireOther(fallback: tuple[str, int], listening: list[ListenPlace]) -> None:
+    """
+    @param fallback: host and port of the web server behind us.
+    @raise ConfigurationError: when that is where we listen.
+    """
+    host, port = Host.parse(fallback[0]).text, fallback[1]
+    for place in listening:
+        ours = Host.parse(place.host).text
+        isSame = host == ours or host in EVERYWHERE or (host in HERE and ours in {*HERE, *EVERYWHERE})
+        if port == place.port and isSame:
+            reason = f"{spelled('fallback')}: it has to be another server, and this one listens there"
+            raise ConfigurationError(reason)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from uotp.errors import Refusal
 from uotp.server.acceptor import AcceptorStatistics
+from uotp.server.door.visitors import Fate
 from uotp.server.refusals import Handshake
 from uotp.server.registry import RegistryStatistics
 from uotp.tunnel import RELOADS, LiveTunnelsStatistics
@@ -43,6 +44,7 @@ CURRENT = (
     "acceptor.strangers.silent",
     "acceptor.strangers.begun",
     "acceptor.known",
+    "acceptor.visitors.present",
     "tunnels.tunnels",
     "tunnels.full",
     "tunnels.queuedBytes",
@@ -52,6 +54,7 @@ CURRENT = (
 COUNTED = (
     *(f"acceptor.refusals.{kind.name}" for kind in Refusal),
     *(f"acceptor.handshakes.{result.name}" for result in Handshake),
+    *(f"acceptor.visitors.fates.{fate.name}" for fate in Fate),
     *RELOADS,
 )
 """What counts by name, besides what was dropped."""

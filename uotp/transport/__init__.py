@@ -12,7 +12,7 @@ from uotp.transport.listener import Listener, Newcomer, listen, listenOn
 from uotp.transport.pipe import newPipe
 from uotp.transport.relay import Relay
 from uotp.transport.relayed import adopt
-from uotp.transport.websocket.upgrade import WebSocketUpgrade
+from uotp.transport.websocket.upgrade import WebSocketUpgrade, answerToUpgrade
 
 __all__ = [
     "AcceptedTcpStream",
@@ -24,6 +24,7 @@ __all__ = [
     "Relay",
     "WebSocketUpgrade",
     "adopt",
+    "answerToUpgrade",
     "listen",
     "listenOn",
     "newPipe",

@@ -80,6 +80,8 @@ class TcpStream(tcp.Connection):
     @ivar handshakes: gives it its turns.
     @ivar party: whose turns these are.
     @ivar isPaused: whether nothing that comes is to be handed on.
+    @ivar halfCloses: whether the protocol is told by C{readConnectionLost} that the other end has said that nothing
+        more comes, and may go on writing.  Otherwise that is the end.
     """
 
     handshakes: HandshakeQueue
@@ -95,6 +97,7 @@ class TcpStream(tcp.Connection):
     _carrier: WebSocketCarrier | None = None
     _failure: Failure | None = None
     isPaused = False
+    halfCloses = False
     _awaitsTurn = False
     _hadTurn = False
     _isSizeBounded = False
@@ -234,6 +237,16 @@ class TcpStream(tcp.Connection):
         self._hadTurn = True
         end = self._takeTurn()
         if end:
+            self._meet(end)
+
+    def _meet(self, end: Exception) -> None:
+        """
+        Handle what has ended the connection, as the reactor does.
+        """
+        if end is main.CONNECTION_DONE:
+            self.stopReading()
+            self.readConnectionLost(Failure(end))
+        else:
             self.connectionLost(Failure(end))
 
     def _takeTurn(self) -> Any:
@@ -481,6 +494,31 @@ class TcpStream(tcp.Connection):
             self._leave()
         elif self.phase is not StreamPhase.CLOSING:
             self.abort()
+
+    def readConnectionLost(self, reason: Failure) -> None:
+        """
+        The other end has said that nothing more comes.
+        """
+        if self.halfCloses:
+            self.protocol.readConnectionLost()
+        else:
+            self.connectionLost(reason)
+
+    def finish(self) -> None:
+        """
+        Say behind what is written that nothing more comes, and go on reading.
+        """
+        self.unregisterProducer()
+        self.loseWriteConnection()
+
+    def depart(self) -> None:
+        """
+        Close now, as who has nothing more to say or to hear.
+        """
+        if self.connected:
+            self.stopReading()
+            self.stopWriting()
+            self.connectionLost(Failure(main.CONNECTION_DONE))
 
     def _leave(self) -> None:
         super().loseConnection()

@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 
 from uotp.boundaries import Chain, Security, Stream, StreamFacts
 from uotp.errors import Refusal
-from uotp.transport.phases import StreamEvent, StreamPhase
+from uotp.transport.phases import CARRYING, StreamEvent, StreamPhase
 from uotp.transport.tcp import OPEN, READ_BYTES, TcpStream, cleaned
 
 RECORD_BYTES = 16384
@@ -286,7 +286,7 @@ class TlsStream(TcpStream):
             return
         end = self.doRead()
         if end:
-            self.connectionLost(Failure(end))
+            self._meet(end)
 
     def _notRead(self, error: SSL.Error) -> Any:
         """
@@ -298,7 +298,8 @@ class TlsStream(TcpStream):
             self._waitToAnswer()
             return None
         if isinstance(error, SSL.ZeroReturnError):
-            self._sayGoodbye()
+            if not self.halfCloses:
+                self._sayGoodbye()
             return main.CONNECTION_DONE
         return self._fail(error)
 
@@ -416,6 +417,21 @@ class TlsStream(TcpStream):
         """
 
     # The end.
+
+    def finish(self) -> None:
+        """
+        See L{TcpStream.finish}.
+        """
+        self.unregisterProducer()
+        if self.phase in CARRYING:
+            self._leave()
+
+    def depart(self) -> None:
+        """
+        See L{TcpStream.depart}.
+        """
+        self._sayGoodbye()
+        super().depart()
 
     def _leave(self) -> None:
         """

@@ -23,21 +23,16 @@ class AcceptedTunnel(Tunnel):
     owner tells it which session to carry for.
 
     @ivar isSecured: whether the handshake of TLS is done, or there is none.
-    @ivar shown: all that has come before it was welcome, if that is kept.
+    @ivar shown: all that has come before it was welcome.
     """
 
     giveUpSeconds = ACCEPTED_GIVE_UP_SECONDS
     idleSeconds = ACCEPTED_IDLE_SECONDS
 
-    def __init__(
-        self, clock: Any, owner: AcceptedTunnelOwner[Any], *, keepsShown: bool = False, pads: bool = False
-    ) -> None:
+    def __init__(self, clock: Any, owner: AcceptedTunnelOwner[Any], *, pads: bool = False) -> None:
         """
         See L{Tunnel}.
-
-        @param keepsShown: whether the connection may be handed to another worker, with all that has come.
         """
-        self._keepsShown = keepsShown
         super().__init__(clock, owner, pads=pads)
         self._acceptedBy = owner
         self._helloDecoder = ClientHelloDecoder()
@@ -91,15 +86,11 @@ class AcceptedTunnel(Tunnel):
         self._heardHello = True
         if self.state is not TunnelState.HELLO:
             return
-        if self._keepsShown:
-            self.shown += data
+        self.shown += data
         try:
             heard = self._helloDecoder.feed(data)
         except PeerError as error:
-            if data.startswith(TLS_HANDSHAKE) and self.security is None:
-                self._sayNoTls(error)
-            else:
-                self.misbehaved(error)
+            self._acceptedBy.noHello(self, error)
             return
         if heard is None:
             return
@@ -107,7 +98,20 @@ class AcceptedTunnel(Tunnel):
         self.wireFormat = hello.wireFormat
         self._acceptedBy.helloReceived(self, hello)
 
-    def _sayNoTls(self, error: PeerError) -> None:
+    def readConnectionLost(self) -> None:
+        """
+        The client has said all, and no hello.  That is told only where somebody else may answer.
+        """
+        self._acceptedBy.peerEnded(self)
+
+    @property
+    def hearsTls(self) -> bool:
+        """
+        Whether the client speaks TLS, where there is none.
+        """
+        return self.security is None and self.shown.startswith(TLS_HANDSHAKE)
+
+    def sayNoTls(self, error: PeerError) -> None:
         """
         Let a client that speaks TLS know that there is none here: it understands no word of ours, but
         knows by what it begins with whose it is.

@@ -8,6 +8,7 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import Any, Protocol, TypeVar
 
+from uotp.errors import PeerError
 from uotp.wire import ClientHello, ServerStatus
 
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -144,6 +145,16 @@ class AcceptedTunnelOwner(TunnelOwner[T_contra], Protocol[T_contra]):
     def helloReceived(self, tunnel: T_contra, hello: ClientHello) -> None:
         """
         The client has said its hello.  Call C{tunnel.welcome} or C{tunnel.refuse} next.
+        """
+
+    def noHello(self, tunnel: T_contra, error: PeerError) -> None:
+        """
+        What has come is no hello.  Call C{tunnel.misbehaved} next, or let somebody else have the connection.
+        """
+
+    def peerEnded(self, tunnel: T_contra) -> None:
+        """
+        The other end has said all, without a hello, and listens.
         """
 
     def peerLeft(self, tunnel: T_contra) -> None:

@@ -26,6 +26,8 @@ complete -c uotp-server -l proxy-protocol -x -d 'network of balancers, as 192.0.
 complete -c uotp-server -l linger -x -d 'time for which a session without tunnels keeps its UDP socket'
 complete -c uotp-server -l crl -r -F -d 'file with revocation lists of the CAs of --cafile, in PEM or DER, besides t...'
 complete -c uotp-server -l clients -r -F -d 'list of the clients that may join'
+complete -c uotp-server -l http-path -x -d 'secret path of URLs at which clients may speak WebSocket'
+complete -c uotp-server -l fallback -x -d 'web server, in plain TCP, that answers whoever is no client'
 complete -c uotp-server -l max-sessions -x -d 'sessions that there may be, on at most three eighths of the descriptors'
 complete -c uotp-server -l max-connections -x -d 'TCP connections that there may be'
 complete -c uotp-server -l owner-share -x -d 'percent of all sessions and connections that one client (certificate, or ad...'

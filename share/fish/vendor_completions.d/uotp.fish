@@ -41,6 +41,8 @@ complete -c uotp -n '__fish_seen_subcommand_from server' -l proxy-protocol -x -d
 complete -c uotp -n '__fish_seen_subcommand_from server' -l linger -x -d 'time for which a session without tunnels keeps its UDP socket'
 complete -c uotp -n '__fish_seen_subcommand_from server' -l crl -r -F -d 'file with revocation lists of the CAs of --cafile, in PEM or DER, besides t...'
 complete -c uotp -n '__fish_seen_subcommand_from server' -l clients -r -F -d 'list of the clients that may join'
+complete -c uotp -n '__fish_seen_subcommand_from server' -l http-path -x -d 'secret path of URLs at which clients may speak WebSocket'
+complete -c uotp -n '__fish_seen_subcommand_from server' -l fallback -x -d 'web server, in plain TCP, that answers whoever is no client'
 complete -c uotp -n '__fish_seen_subcommand_from server' -l max-sessions -x -d 'sessions that there may be, on at most three eighths of the descriptors'
 complete -c uotp -n '__fish_seen_subcommand_from server' -l max-connections -x -d 'TCP connections that there may be'
 complete -c uotp -n '__fish_seen_subcommand_from server' -l owner-share -x -d 'percent of all sessions and connections that one client (certificate, or ad...'

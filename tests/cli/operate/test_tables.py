@@ -71,6 +71,7 @@ class TablesTests(SynchronousTestCase):
                 "drops       backlog_full 2, send_refused 1",
                 "handshakes  done 12, failed 3",
                 "refusals    certificate 3",
+                "visitors    page 1",
                 "reloads     done 1",
                 "expiry      own vpn.example.com in 800 days, ca uotp in 12 days",
             ],

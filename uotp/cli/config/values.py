@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from uotp.cli.options import Flag, Inline, Option, Repeated
+from uotp.cli.options import UNSAID, Flag, Inline, Option, Repeated
 from uotp.cli.words import shown
 
 MOST_ELEMENTS = 10_000
@@ -194,7 +194,7 @@ def wordsIn(row: Option, value: Any, directory: str) -> Iterator[str]:
         try:
             row.parse(word)
         except ValueError as error:
-            told = shown(word)
+            told = UNSAID if row.isSecret else shown(word)
             told = told if len(told) <= MOST_SHOWN_LETTERS else f"{told[:MOST_SHOWN_LETTERS]}..."
             reason = f"{told}: {error}"
             raise ValueFault(reason, element if isinstance(value, list) else None) from error

@@ -142,6 +142,7 @@ def _lines(report: Report, rates: ProgramRates | None) -> Iterator[tuple[str, Te
         ("drops", report.drops, WORRYING),
         ("handshakes", report.handshakes, ""),
         ("refusals", report.refusals, WORRYING),
+        ("visitors", report.visitors, ""),
         ("evictions", report.evictions, WORRYING),
         ("reloads", report.reloads, ""),
     ):

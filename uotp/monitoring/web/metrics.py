@@ -174,6 +174,14 @@ PROCESS_METRICS: tuple[OfProcess, ...] = (
     ),
     (counter("uotp_refusals", "Peers that were refused, by the kind of reason.", "kind"), lambda r: each(r.refusals)),
     (
+        counter("uotp_visitors", "Connections of no clients, which find a web site, by their fate.", "fate"),
+        lambda report: each(report.visitors),
+    ),
+    (
+        gauge("uotp_visitors_present", "Connections of no clients that are open."),
+        lambda report: one(report.visitorsPresent),
+    ),
+    (
         counter("uotp_evictions", "What had to make room for others, by what it was.", "kind"),
         lambda report: each(report.evictions),
     ),

@@ -191,6 +191,7 @@ def _others(report: Report) -> str:
                 ("Dropped", report.drops),
                 ("Handshakes", report.handshakes),
                 ("Refused", report.refusals),
+                ("Visitors", report.visitors),
                 ("Made room", report.evictions),
                 ("Files read again", report.reloads),
             )

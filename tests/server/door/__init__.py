@@ -1,0 +1,3 @@
+"""
+Where what comes in is told apart.
+"""

@@ -1,0 +1,183 @@
+"""
+What a server says that has nothing to show.
+"""
+
+from __future__ import annotations
+
+import re
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from uotp.process.turns import Turns, Unlimited
+from uotp.server.door.page import (
+    BAD_GATEWAY,
+    MOST_BODY_BYTES,
+    MOST_REQUEST_HEAD_BYTES,
+    NOT_FOUND,
+    REQUESTS_A_TURN,
+    StaticSite,
+    mayBeRequest,
+)
+
+HOST = b"Host: a\r\n\r\n"
+GET = b"GET / HTTP/1.1\r\n" + HOST
+
+ANSWERS = {
+    "GET": (GET, [404], False),
+    "another path": (b"GET /x?y HTTP/1.1\r\n" + HOST, [404], False),
+    "HEAD": (b"HEAD / HTTP/1.1\r\n" + HOST, [404], False),
+    "POST": (b"POST / HTTP/1.1\r\nContent-Length: 3\r\n" + HOST + b"abc", [404], False),
+    "chunks": (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" + HOST + b"1\r\na\r\n0\r\n\r\n", [404], False),
+    "OPTIONS": (b"OPTIONS * HTTP/1.1\r\n" + HOST, [404], False),
+    "TRACE": (b"TRACE / HTTP/1.1\r\n" + HOST, [404], False),
+    "two at once": (GET + GET, [404, 404], False),
+    "close": (b"GET / HTTP/1.1\r\nConnection: close\r\n" + HOST, [404], True),
+    "HTTP/1.0": (b"GET / HTTP/1.0\r\n\r\n", [404], True),
+    "lines without CR": (b"GET / HTTP/1.1\nHost: a\n\n", [404], False),
+    "an empty line before": (b"\r\n" + GET, [400], True),
+    "expects": (b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n" + HOST, [404], True),
+    "HTTP/0.9": (b"GET /\r\n", [400], True),
+    "HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", [505], True),
+    "HTTP/3": (b"GET / HTTP/3.0\r\n" + HOST, [505], True),
+    "no host": (b"GET / HTTP/1.1\r\n\r\n", [400], True),
+    "a hello": (b"uotp\2\0\0\0" + bytes(16), [400], True),
+    "bytes": (bytes(range(1, 17)), [400], True),
+    "one byte": (b"\x16", [400], True),
+    "SSH": (b"SSH-2.0-x\r\n", [400], True),
+    "PROXY": (b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n", [400], True),
+    "a long head": (b"GET / HTTP/1.1\r\nX: " + b"a" * MOST_REQUEST_HEAD_BYTES, [431], True),
+    "a long body": (
+        b"POST / HTTP/1.1\r\nContent-Length: 9999999\r\n" + HOST + bytes(MOST_BODY_BYTES + 1),
+        [413],
+        True,
+    ),
+    "two lengths": (b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n" + HOST, [400], True),
+    "half a request": (b"GET / HTT", [], False),
+    "nothing": (b"", [], False),
+}
+"""What is said, the numbers of the answers, and whether nothing more comes behind them."""
+
+
+class RecordingGuest:
+    """
+    Keeps what a site does.
+    """
+
+    def __init__(self) -> None:
+        self.heard = b""
+        self.hasEnded = self.isLost = False
+        self.isRead = True
+        self.unsent: bytes | None = None
+
+    def say(self, data: bytes) -> None:
+        assert not self.hasEnded
+        self.heard += data
+
+    def siteEnded(self) -> None:
+        assert not self.hasEnded
+        self.hasEnded = True
+
+    def siteLost(self) -> None:
+        self.isLost = True
+
+    def siteDown(self, unsent: bytes) -> None:
+        self.unsent = unsent
+
+    def pauseReading(self) -> None:
+        self.isRead = False
+
+    def resumeReading(self) -> None:
+        self.isRead = True
+
+    @property
+    def numbers(self) -> list[int]:
+        return [int(number) for number in re.findall(rb"HTTP/1\.1 (\d+) ", self.heard)]
+
+
+class PageTests(SynchronousTestCase):
+    """
+    Answer visitors.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+
+    def site(self, guest: RecordingGuest, status: int = NOT_FOUND, allowance: object = None) -> StaticSite:
+        allowed = Unlimited() if allowance is None else allowance
+        return StaticSite(guest, allowed, self.clock.seconds, lambda: 0.0, status)  # type: ignore[arg-type]
+
+    def test_eachIsAnsweredAsByAnyWebServer(self) -> None:
+        for name, (said, numbers, isLast) in ANSWERS.items():
+            guest = RecordingGuest()
+            self.site(guest).feed(said)
+            self.assertEqual((guest.numbers, guest.hasEnded), (numbers, isLast), name)
+            self.assertNotIn(b"uotp", guest.heard)
+
+    def test_byteByByteTheAnswersAreTheSame(self) -> None:
+        for name, (said, numbers, isLast) in ANSWERS.items():
+            guest = RecordingGuest()
+            site = self.site(guest)
+            for at in range(min(len(said), 2000)):
+                site.feed(said[at : at + 1])
+            if len(said) <= 2000:
+                self.assertEqual((guest.numbers, guest.hasEnded), (numbers, isLast), name)
+
+    def test_theAnswerHasADateAndNoName(self) -> None:
+        guest = RecordingGuest()
+        self.site(guest).feed(GET)
+        head, _, body = guest.heard.partition(b"\r\n\r\n")
+        self.assertIn(b"Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n", head)
+        self.assertIn(b"Content-Length: %d" % len(body), head)
+        self.assertNotIn(b"Server", head)
+
+    def test_aHeadIsAnsweredWithoutABody(self) -> None:
+        guest = RecordingGuest()
+        self.site(guest).feed(b"HEAD / HTTP/1.1\r\n" + HOST)
+        self.assertTrue(guest.heard.endswith(b"\r\n\r\n"))
+
+    def test_whereTheBackendIsDownGoodRequestsAreToldSo(self) -> None:
+        for said, number in ((GET, 502), (b"\x16\x03\x01", 400)):
+            guest = RecordingGuest()
+            self.site(guest, BAD_GATEWAY).feed(said)
+            self.assertEqual((guest.numbers, guest.hasEnded), ([number], True))
+
+    def test_whoHasSaidAllIsAnsweredBeforeTheEnd(self) -> None:
+        guest = RecordingGuest()
+        site = self.site(guest)
+        site.feed(GET)
+        site.end()
+        self.assertEqual((guest.numbers, guest.hasEnded), ([404], True))
+        site.feed(GET)
+        self.assertEqual(guest.numbers, [404])
+
+    def test_manyRequestsAtOnceAreAnsweredByTurns(self) -> None:
+        """
+        Others are served between, and he is not read meanwhile.
+        """
+        turns = Turns(self.clock)
+        guest = RecordingGuest()
+        site = self.site(guest, allowance=turns.allowanceOf("visitors"))
+        site.feed(GET * 50)
+        self.assertEqual((len(guest.numbers), guest.isRead), (REQUESTS_A_TURN, False))
+        site.end()
+        for _ in range(100):
+            self.clock.advance(0)
+        self.assertEqual((len(guest.numbers), guest.isRead, guest.hasEnded), (50, False, True))
+
+    def test_whoDoesNotTakeAnswersGetsNoMore(self) -> None:
+        guest = RecordingGuest()
+        site = self.site(guest)
+        site.pause()
+        self.assertFalse(guest.isRead)
+        site.feed(GET)
+        self.assertEqual(guest.numbers, [])
+        site.resume()
+        self.assertEqual((guest.numbers, guest.isRead), ([404], True))
+
+    def test_whatMayBeARequestIsWaitedFor(self) -> None:
+        line = b"GET /a HTTP/1.1\r\n"
+        for end in range(len(line) + 1):
+            self.assertTrue(mayBeRequest(line[:end]), line[:end])
+        for bad in (b"get", b"G\0", b"GET /\x7f", b"GET / FTP", b"GET /\n", b"GET / HTTP/1.12", b"A" * 33):
+            self.assertFalse(mayBeRequest(bad), bad)

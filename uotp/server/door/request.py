@@ -1,0 +1,96 @@
+"""
+Whether somebody asks for the secret path by HTTP, without any I/O.  Whoever does not is a visitor,
+and nothing that he can see tells him how near he was.
+"""
+
+from __future__ import annotations
+
+import hmac
+from typing import NamedTuple
+
+import h11
+
+from uotp.errors import PeerError
+from uotp.transport import answerToUpgrade
+from uotp.wire import foreignSpeech
+
+METHOD = b"GET "
+"""How a request for WebSocket begins."""
+
+MOST_REQUEST_LINE_BYTES = 2048
+"""The first line of a request for the path is shorter: that has at most 1024 letters."""
+
+MOST_UPGRADE_BYTES = 8192
+"""So long the head of a request for the path may be, as with most web servers."""
+
+HTTP = "it speaks HTTP"
+
+NO_HELLO = "what it says is no hello"
+
+
+class PathUpgrade(NamedTuple):
+    """
+    Says how a connection goes on whose client has asked for the path.
+
+    @ivar answer: the head of the answer.
+    @ivar rest: what has come behind the request.
+    """
+
+    answer: bytes
+    rest: bytes
+
+
+def asksForPath(line: bytes, path: bytes) -> bool:
+    """
+    @param line: the first line of a request.
+    @return: whether it asks for exactly this path, in HTTP/1.1.  How long that takes does not tell where they differ.
+    """
+    method, _, behind = line.partition(b" ")
+    target, _, version = behind.partition(b" ")
+    isIt = hmac.compare_digest(target, path)
+    return method + b" " == METHOD and version == b"HTTP/1.1" and isIt
+
+
+def judgeRequest(shown: bytes, path: bytes) -> PathUpgrade | None:
+    """
+    @param shown: all that has come.
+    @param path: the secret.
+    @return: how it goes on, or L{None} while the request is not complete.
+    @raise PeerError: for anything but an upgrade to WebSocket at the path; in words that do not tell the path.
+    """
+    if not shown.startswith(METHOD) and not METHOD.startswith(shown):
+        raise PeerError(foreignSpeech(shown) or NO_HELLO)
+    line, isEnded, _ = shown.partition(b"\n")
+    if not isEnded:
+        if len(line) > MOST_REQUEST_LINE_BYTES:
+            raise PeerError(HTTP)
+        return None
+    if len(line) > MOST_REQUEST_LINE_BYTES or not asksForPath(line.removesuffix(b"\r"), path):
+        raise PeerError(HTTP)
+    return judgeHead(shown)
+
+
+def judgeHead(shown: bytes) -> PathUpgrade | None:
+    """
+    Judge a request whose first line is right.
+
+    @return: see L{judgeRequest}.
+    @raise PeerError: when it is no upgrade.
+    """
+    connection = h11.Connection(h11.SERVER, max_incomplete_event_size=MOST_UPGRADE_BYTES)
+    connection.receive_data(shown)
+    try:
+        request = connection.next_event()
+    except h11.RemoteProtocolError:
+        reason = "it asks for the path by HTTP, and its request is broken or too long"
+        raise PeerError(reason) from None
+    if request is h11.NEED_DATA:
+        return None
+    assert isinstance(request, h11.Request)
+    try:
+        answer = answerToUpgrade(request.headers)
+    except PeerError as error:
+        reason = f"it asks for the path by HTTP, but {error}"
+        raise PeerError(reason) from None
+    rest: bytes = connection.trailing_data[0]
+    return PathUpgrade(answer, rest)

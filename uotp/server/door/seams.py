@@ -1,0 +1,119 @@
+"""
+What the parts of the door know of each other.  There is no logic here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from uotp.boundaries import Stream
+from uotp.transport import AcceptedTcpStream
+
+
+class VisitedStream(Stream, Protocol):
+    """
+    Is the stream of a connection that may be a visitor's.
+
+    @ivar halfCloses: whether the protocol is told by C{readConnectionLost} that the other end has said that
+        nothing more comes, and may go on writing.
+    """
+
+    halfCloses: bool
+
+    def handTo(self, protocol: Any) -> None:
+        """
+        Have another protocol get what comes from now on, and hear of the end.
+        """
+
+    def finish(self) -> None:
+        """
+        Say behind what is written that nothing more comes, and go on reading.
+        """
+
+    def depart(self) -> None:
+        """
+        Close now, as who has nothing more to say or to hear.
+        """
+
+
+class Site(Protocol):
+    """
+    Answers one visitor.
+
+    @ivar activeAt: when it last did something for him, by the reactor's clock.
+    @ivar idleSeconds: so long it may do nothing.
+    """
+
+    activeAt: float
+    idleSeconds: float
+
+    def feed(self, data: bytes) -> None:
+        """
+        The visitor has said something.
+        """
+
+    def end(self) -> None:
+        """
+        The visitor has said all.
+        """
+
+    def stop(self) -> None:
+        """
+        The visitor is gone, or was none.
+        """
+
+    def pause(self) -> None:
+        """
+        Say nothing more for now: the visitor does not take it.
+        """
+
+    def resume(self) -> None:
+        """
+        Go on.
+        """
+
+
+class Guest(Protocol):
+    """
+    Is a visitor, to the site that answers him.
+    """
+
+    def say(self, data: bytes) -> None:
+        """
+        Tell him something.
+        """
+
+    def siteEnded(self) -> None:
+        """
+        The site has said all.
+        """
+
+    def siteLost(self) -> None:
+        """
+        The site has broken the connection off.
+        """
+
+    def siteDown(self, unsent: bytes) -> None:
+        """
+        The site cannot be reached.
+
+        @param unsent: what it was to be told.
+        """
+
+    def pauseReading(self) -> None:
+        """
+        The site takes no more for now.
+        """
+
+    def resumeReading(self) -> None:
+        """
+        The site takes more.
+        """
+
+
+NewSite = Callable[[Guest], Site]
+"""Makes what answers one visitor."""
+
+# It fits its seam.
+_accepted: type[VisitedStream] = AcceptedTcpStream
