@@ -29,11 +29,17 @@ HEAD_BYTES = 16
 """Of each connection's first bytes that are kept: a session id, without TLS."""
 
 
+KEPT_BYTES = 1 << 18
+"""Of each way of a connection so much is kept, to be looked at."""
+
+
 class Relayed:
     """
     One connection through the relay.
 
     @ivar head: the first bytes that the client has sent.
+    @ivar sent: what the client has sent, as far as it is kept.
+    @ivar answered: what the server has sent, as far as it is kept.
     @ivar carried: how many bytes the client has sent.
     @ivar brought: how many bytes the server has sent.
     @ivar delay: seconds that L{SLOW_CHUNK_BYTES} wait before they go on; what comes
@@ -47,6 +53,7 @@ class Relayed:
         @param delay: see above.
         """
         self.head = b""
+        self.sent = self.answered = b""
         self.carried = 0
         self.brought = 0
         self.delay = delay
@@ -64,8 +71,10 @@ class Relayed:
                 self._flowing.wait()
                 if receiver is self._sockets[0]:
                     self.head = (self.head + chunk[:HEAD_BYTES])[:HEAD_BYTES]
+                    self.sent += chunk[: KEPT_BYTES - len(self.sent)]
                     self.carried += len(chunk)
                 else:
+                    self.answered += chunk[: KEPT_BYTES - len(self.answered)]
                     self.brought += len(chunk)
                 if self.delay:
                     time.sleep(self.delay)

@@ -189,7 +189,7 @@ class ContentTests(RigTestCase):
             for word in (f" {uotp.__version__} on ", f" Twisted {twisted.__version__} ", " OpenSSL ", "--wire 2"):
                 self.assertIn(word, first)
             line = program.waitForLine(r"tunnel (\S+) to (\S+) carries for session \S+: (.*)$")
-            self.assertRegex(line[3], r"^TLSv1\.3 TLS_\w+, ALPN uotp/2, format 2; ")
+            self.assertRegex(line[3], r"^TLSv1\.3 TLS_\w+, ALPN http/1\.1, format 2; ")
             self.assertIn("{}:{}".format(*pair.serverAddress), line[1] + " " + line[2])
         pair.client.waitForLine("; the server has begun the session, keeps it for 150 s without a tunnel$")
         self.assertStops(pair.client)

@@ -65,7 +65,7 @@ BROWSE = """
 import socket, ssl
 context = ssl.create_default_context()
 hello = ssl.MemoryBIO()
-browser = context.wrap_bio(ssl.MemoryBIO(), hello, server_hostname="vpn.example.com")
+browser = context.wrap_bio(ssl.MemoryBIO(), hello, server_hostname="www.example.com")
 try:
     browser.do_handshake()
 except ssl.SSLWantReadError:
@@ -124,7 +124,7 @@ class TwoHostsTests(ProgramTestCase):
 
     def test_haproxyInFront(self) -> None:
         """
-        One HAProxy as printed shares port 443 with a web site by ALPN, and hands on to one that ends TLS.
+        One HAProxy as printed shares port 443 with a web site by names, and hands on to one that ends TLS.
         """
         self.enrol()
         self.server.run("cat pki/server.pem pki/server.key > server-with-key.pem")

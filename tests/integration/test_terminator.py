@@ -30,7 +30,7 @@ defaults
     timeout client 60s
     timeout server 60s
 frontend knows2
-    bind {knows2[0]}:{knows2[1]} ssl crt {certificate} alpn uotp/2
+    bind {knows2[0]}:{knows2[1]} ssl crt {certificate} alpn http/1.1
     default_backend uotp
 frontend knowsNothing
     bind {knowsNothing[0]}:{knowsNothing[1]} ssl crt {certificate}
@@ -38,7 +38,7 @@ frontend knowsNothing
 backend uotp
     server uotp {server[0]}:{server[1]}
 """
-"""Two doors to one server: C{alpn uotp/2} says on its behalf that it knows format 2."""
+"""Two doors to one server: C{alpn http/1.1} says on its behalf that it knows format 2."""
 
 SIZES = (0, 1, 2, 16, 255, 300, 1200, 1400, 1472, 4095, 8192, 9000, 16383, 16385, 32768, 65000, 65507)
 

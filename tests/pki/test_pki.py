@@ -69,6 +69,26 @@ def publicKey(certificate: x509.Certificate) -> bytes:
     return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
+class NeutralTests(SynchronousTestCase):
+    """
+    Look for our name in what goes over the wire, or is shown to whoever connects.
+    """
+
+    def test_noCertificateHasOurNameInIt(self) -> None:
+        """
+        Neither do revocation lists, which a front may hand out.
+        """
+        directory = self.mktemp()
+        pki = makePki(directory, ("vpn.example.com", "192.0.2.7"), now=NOW)
+        for path in (pki.caCertificate, pki.serverCertificate, pki.clientCertificate):
+            der = certificateIn(path).public_bytes(Encoding.DER)
+            self.assertNotIn(b"uotp", der.lower(), path)
+        lists = x509.load_pem_x509_crl(FilePath(pki.revocationList).getContent())
+        self.assertNotIn(b"uotp", lists.public_bytes(Encoding.DER).lower())
+        self.assertEqual(commonName(certificateIn(pki.serverCertificate)), "vpn.example.com")
+        self.assertRegex(str(commonName(certificateIn(pki.caCertificate))), "^Private CA [0-9a-f]{8}$")
+
+
 class CertificateTests(SynchronousTestCase):
     """
     Read what stands in the three certificates.

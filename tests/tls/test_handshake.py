@@ -15,6 +15,7 @@ from twisted.internet.error import ConnectionDone, ConnectionLost, TCPTimedOutEr
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.certificates import CLIENT, DAY, NOW, SERVER, Authority, Issued, selfSigned
+from tests.doubles.clienthello import PRE_SHARED_KEY, SESSION_TICKET, seenHello
 from tests.doubles.streams import Creator
 from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase, causeIn, meet, shake
 from uotp.tls import contexts, peernames, reasons, verification
@@ -647,6 +648,25 @@ class _Sessions(_Handshakes):
         self.assertGreater(once, 0)
         self.assertEqual(self.certificatesSeen(self.server()), 2 * once)
 
+    def test_clientNeverAsksToResume(self) -> None:
+        """
+        Though it says that it could, as others do: a server that would resume gives it tickets, and gets none back.
+        """
+        creator, server = self.client(), self.generousServer()
+        for _ in range(3):
+            here, there = SSL.Connection(server), creator(None)
+            here.set_accept_state()
+            there.set_connect_state()
+            with contextlib.suppress(SSL.WantReadError):
+                there.do_handshake()
+            hello = there.bio_read(1 << 16)
+            seen = seenHello(hello)
+            self.assertEqual(seen.extension(SESSION_TICKET), b"")
+            self.assertNotIn(PRE_SHARED_KEY, seen.types)
+            here.bio_write(hello)
+            shake(here, there)
+            self.assertIsNone(there.refusalWords(ConnectionDone()))
+
     def test_resumedSessionIsRefusedByTheClient(self) -> None:
         """
         Even with a server that would, for there nobody has been verified.
@@ -765,6 +785,38 @@ class NegotiationTests(TlsTestCase):
         self.assertRefused(meet(self.server(), client), client=words, server=words)
         self.limit(SSL.TLS_CLIENT_METHOD, version=SSL.TLS1_2_VERSION, ciphers=cbc)
         self.assertRefused(meet(server, self.client()), client=words, server=words)
+
+    def test_weakCipherOfAServerIsRefusedInWords(self) -> None:
+        """
+        A client offers some, as others do.  It says nothing to a server that takes one.
+        """
+        for weak in ("ECDHE-ECDSA-AES128-SHA256", "ECDHE-ECDSA-AES256-SHA384"):
+            self.limit(SSL.TLS_SERVER_METHOD, version=SSL.TLS1_2_VERSION, ciphers=weak.encode("ascii"))
+            pair = meet(self.server(), self.client())
+            self.assertEqual(
+                pair.client.refusal,
+                f"the server has chosen the cipher {weak}; TLS 1.3 is needed, or ECDHE with AES-GCM or ChaCha20: "
+                "others are not taken here",
+            )
+            self.assertEqual((pair.server.heard, pair.client.heard), (b"", b""))
+
+    def test_whatIsStrongIsKnownByName(self) -> None:
+        """
+        All that a server of ours takes, and nothing else that a client offers.
+        """
+        taken = set(self.server().connection().get_cipher_list())
+        offered = set(self.client()(None).get_cipher_list())
+        self.assertTrue(taken < offered)
+        self.assertEqual({cipher for cipher in offered if contexts.isStrong(cipher)}, taken)
+        for cipher in (
+            None,
+            "",
+            "AES128-GCM-SHA256",
+            "DHE-RSA-AES128-GCM-SHA256",
+            "ECDHE-RSA-AES128-SHA",
+            "ECDHE-RSA-AES128-GCM-SHA256x",
+        ):
+            self.assertFalse(contexts.isStrong(cipher))
 
     def test_renegotiationIsRefused(self) -> None:
         self.limit(SSL.TLS_SERVER_METHOD, version=SSL.TLS1_2_VERSION)
