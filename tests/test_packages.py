@@ -110,9 +110,11 @@ OUTSIDERS = {
         "Duplicate",
         "Order",
         "OrderMode",
+        "ProxyPlace",
         "ServerPlace",
         "ServerTls",
         "WireChoice",
+        "parseProxy",
         "useMonotonicClock",
     },
 }

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +25,11 @@ from twisted.internet.defer import Deferred
 
 from uotp.client import ClientFront, ClientService, ClientSettings
 from uotp.duplicate import Duplicate
-from uotp.net import Listen, Network, ServerPlace, pairsOf, steeringTrouble
+from uotp.net import Listen, Network, ProxyPlace, ServerPlace, pairsOf, parseProxy, steeringTrouble
 from uotp.order import Order, OrderMode
 from uotp.process import usableProcessors, useMonotonicClock
 from uotp.server import ServerFront, ServerService, ServerSettings, serverCredentials
-from uotp.tls import DISK, ClientCredentials, ClientTls, CredentialFiles, ServerTls
+from uotp.tls import DISK, ClientCredentials, ClientTls, CredentialFiles, ServerTls, withProxyFiles
 from uotp.tunnel import MAX_WORKERS
 from uotp.wire import WireChoice
 
@@ -40,10 +41,12 @@ __all__ = [
     "Duplicate",
     "Order",
     "OrderMode",
+    "ProxyPlace",
     "ServerPlace",
     "ServerTls",
     "WireChoice",
     "clientService",
+    "parseProxy",
     "serverService",
     "useMonotonicClock",
 ]
@@ -75,6 +78,9 @@ def clientService(
     resolveOnce: bool = CLIENT.resolveOnce,
     stateDirectory: str | None = CLIENT.stateDirectory,
     mark: int | None = CLIENT.mark,
+    proxy: ProxyPlace | None = CLIENT.proxy,
+    proxyAuthFile: str | None = CLIENT.proxyAuthFile,
+    proxyCafile: str | None = CLIENT.proxyCafile,
     unsentLimit: int = CLIENT.unsentLimit,
     congestion: str | None = CLIENT.congestion,
     mss: int | None = CLIENT.mss,
@@ -95,7 +101,8 @@ def clientService(
 ) -> ClientFront:
     """
     Make a client, which listens on UDP and opens a session for each source that sends.
-    Its arguments are the fields of L{ClientSettings}, which says what each means, and these:
+    Its arguments are the fields of L{ClientSettings}, which says what each means (L{parseProxy} makes a proxy of its
+    URL), and these:
 
     @param server: where the server is, or several of them.
     @param tls: how to verify the server and how to show who we are; L{None} means
@@ -124,6 +131,9 @@ def clientService(
         resolveOnce=resolveOnce,
         stateDirectory=stateDirectory,
         mark=mark,
+        proxy=proxy,
+        proxyAuthFile=proxyAuthFile,
+        proxyCafile=proxyCafile,
         unsentLimit=unsentLimit,
         congestion=congestion,
         mss=mss,
@@ -139,6 +149,8 @@ def clientService(
         maxAge=maxAge,
         maxBytes=maxBytes,
     )
+    if proxy is not None:
+        settings = replace(settings, proxy=withProxyFiles(proxy, proxyAuthFile, proxyCafile, files), proxyAuthFile=None)
     processes, trouble = processesFor(workers)
     isShared = processes > 1 and trouble is None
     credentials = (

@@ -41,7 +41,7 @@ from uotp.cli.endservice import START_EXIT_STATUS, EndService
 from uotp.duplicate import Duplicate
 from uotp.errors import ConfigurationError, StartError
 from uotp.monitoring import ControlPlace
-from uotp.net import GivenSockets, ServerPlace, sockopts
+from uotp.net import GivenSockets, ProxyKind, ProxyPlace, ServerPlace, sockopts
 from uotp.net.sockopts import UDP_BUFFER_BYTES, UNSENT_LIMIT_BYTES
 from uotp.order import Order, OrderMode
 from uotp.process import Aside, ServiceNotifier
@@ -149,6 +149,10 @@ CLIENT = [
     ("--state-directory", None, os.path.dirname(HERE), "state-directory", os.path.dirname(HERE)),
     ("--mark", "-m", "0xca6c", "mark", 51820),
     ("--mark", "-m", "51820", "mark", 51820),
+    ("--proxy", None, "http://127.0.0.1:3128", "proxy", ProxyPlace(ProxyKind.HTTP, "127.0.0.1", 3128)),
+    ("--proxy", None, "None", "proxy", None),
+    ("--proxy-auth-file", None, HERE, "proxy-auth-file", HERE),
+    ("--proxy-cafile", None, HERE, "proxy-cafile", HERE),
     ("--max-age", None, "86400", "max-age", 86400.0),
     ("--max-bytes", None, "100G", "max-bytes", 100 << 30),
     ("--max-bytes", None, "64k", "max-bytes", 64 << 10),
@@ -218,6 +222,9 @@ CLIENT_DEFAULTS = {
     "resolve-once": 0,
     "state-directory": None,
     "mark": None,
+    "proxy": None,
+    "proxy-auth-file": None,
+    "proxy-cafile": None,
     "max-age": None,
     "max-bytes": None,
     "no-hostname-check": 0,
@@ -843,6 +850,7 @@ class MakeServiceTests(ServiceTestCase):
             "clientService",
             *["-a", "::1", "-p", "1", "-e", "2", "-n", "3", "--min-pool", "2", "-B", "4.5", "-w", "6", "-R", "-m", "7"],
             *["--max-age", "3600", "--max-bytes", "2G", "--allow", "::1", "--state-directory", "/S"],
+            *["--proxy", "https://p", "--proxy-auth-file", "/A", "--proxy-cafile", "/P"],
             *["-c", "/c", "-k", "/k", "-C", "/C", "--tls-servername", "name", "--pin", PIN.hex()],
             *["--token-file", "/T"],
             *self.BUFFERS,
@@ -863,6 +871,9 @@ class MakeServiceTests(ServiceTestCase):
                 "resolveOnce": True,
                 "stateDirectory": "/S",
                 "mark": 7,
+                "proxy": ProxyPlace(ProxyKind.HTTPS, "p", 443),
+                "proxyAuthFile": "/A",
+                "proxyCafile": "/P",
                 "maxAge": 3600.0,
                 "maxBytes": 2 << 30,
                 "allow": (ip_network("::1"),),
@@ -1035,6 +1046,9 @@ class SpellingTests(ServiceTestCase):
         "resolveOnce": "--resolve-once",
         "stateDirectory": "--state-directory",
         "mark": "--mark",
+        "proxy": "--proxy",
+        "proxyAuthFile": "--proxy-auth-file",
+        "proxyCafile": "--proxy-cafile",
         "maxAge": "--max-age",
         "maxBytes": "--max-bytes",
         "serverName": "--tls-servername",

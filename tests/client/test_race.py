@@ -21,7 +21,7 @@ from uotp.client.dial.race import MAX_BESIDE, MAX_CONTENDERS, STAGGER_SECONDS
 from uotp.client.dial.segmentsize import SMALL_SIZES
 from uotp.client.slot import PROVED_SECONDS
 from uotp.client.slotstates import SlotState
-from uotp.errors import LookupFailed
+from uotp.errors import LookupFailed, PeerError
 from uotp.path import Flight
 from uotp.telemetry.log import Logger
 from uotp.wire.negotiation import WireChoice
@@ -212,6 +212,9 @@ class RaceTests(_RaceTestCase):
         self.last.tunnel.handshakeCompleted()
         self.last.tunnel.dataReceived(REFUSAL)
         self.last.transport.lose(error.ConnectionDone())
+        self.context.dialer.addresses = [V4]
+        self.slot().dial()
+        self.last.fail(PeerError("the proxy refuses"))
         self.context.dialer.addresses = LookupFailed("no such name")
         self.slot().dial()
         expected = dict.fromkeys(DialOutcome, 1) | {DialOutcome.DONE: 4}

@@ -21,7 +21,7 @@ from uotp.client.dial.segmentsize import SegmentSizes
 from uotp.client.settings import ClientSettings
 from uotp.client.standby.servers import ClientServers, Server
 from uotp.errors import LookupFailed
-from uotp.net import ServerPlace
+from uotp.net import ProxyPlace, ServerPlace
 from uotp.net.resolver import Addresses, Resolved
 from uotp.process.turns import Turns
 from uotp.telemetry import RateLimit
@@ -82,14 +82,18 @@ class Attempt:
 
     @ivar address: which one.
     @ivar segmentSize: the size of its segments.
+    @ivar reachProxy: to be called when TCP is connected to a proxy.
     @ivar tunnel: what it led to, and its transport.
     """
 
     tunnel: Tunnel
     transport: MemoryStream
 
-    def __init__(self, address: Any, makeTunnel: Callable[[], Tunnel], segmentSize: int | None) -> None:
+    def __init__(
+        self, address: Any, makeTunnel: Callable[[], Tunnel], segmentSize: int | None, reached: Callable[[], None]
+    ) -> None:
         self.address = address
+        self.reachProxy = reached
         self.segmentSize = segmentSize
         self._makeTunnel = makeTunnel
         self.cancelled = False
@@ -128,9 +132,11 @@ class MemoryDialer:
     @ivar lookups: those that are not answered, or were cancelled.
     @ivar attempts: every connection that was begun.
     @ivar newUpgrade: asks a web server for WebSocket, if there is one.
+    @ivar proxy: through which proxy they go.
     """
 
     def __init__(self) -> None:
+        self.proxy: ProxyPlace | None = None
         self.addresses: Addresses | LookupFailed | None = [IPv4Address("TCP", "192.0.2.1", 8443)]
         self.lookups: list[Deferred[Addresses]] = []
         self.attempts: list[Attempt] = []
@@ -151,11 +157,17 @@ class MemoryDialer:
             return self.lookups[-1]
         return fail(self.addresses) if isinstance(self.addresses, LookupFailed) else succeed(self.addresses)
 
-    def connect(self, address: Any, makeTunnel: Callable[[], Tunnel], segmentSize: int | None = None) -> Deferred[Any]:
+    def connect(
+        self,
+        address: Any,
+        makeTunnel: Callable[[], Tunnel],
+        segmentSize: int | None,
+        reached: Callable[[], None],
+    ) -> Deferred[Any]:
         """
         See L{uotp.transport.Dialer.connect}.
         """
-        self.attempts.append(Attempt(address, makeTunnel, segmentSize))
+        self.attempts.append(Attempt(address, makeTunnel, segmentSize, reached))
         return self.attempts[-1].done
 
 

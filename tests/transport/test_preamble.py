@@ -10,8 +10,9 @@ from typing import Any
 
 from OpenSSL import SSL
 from twisted.internet import tcp
-from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.error import ConnectionDone, ConnectionLost, UserError
 from twisted.internet.protocol import ClientFactory
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.doubles.preambles import Dialogue, LinePreamble, ProxyHeader, ProxyRequest
@@ -44,6 +45,8 @@ class _PreambleTestCase(SynchronousTestCase):
         self.socket, self.tls = FakeSocket(), None
         self.diary = Diarist()
         self.made: list[LinePreamble] = []
+        self.failures: list[Failure] = []
+        self.timesReached = 0
         self.addCleanup(self.end)
 
     def end(self) -> None:
@@ -52,7 +55,8 @@ class _PreambleTestCase(SynchronousTestCase):
         """
         self.stream.abort()
         self.reactor.advance(0)
-        self.assertEqual(self.diary.says.count("lost"), 1)
+        ends = self.diary.says.count("lost") + len(self.failures)
+        self.assertEqual(ends, 1)
         self.assertEqual((self.reactor.readers, self.reactor.writers), (set(), set()))
 
     def accept(self, make: Callable[[], Any]) -> None:
@@ -68,9 +72,22 @@ class _PreambleTestCase(SynchronousTestCase):
             choices["handshakes"] = HandshakeQueue(self.reactor)
         factory: Any = ClientFactory.forProtocol(lambda: self.diary)
         factory.noisy = False
+        factory.reached = self.reached
+        factory.clientConnectionFailed = lambda _, reason: self.failures.append(reason)
         connector: Any = connectTunnel(type("Kind", (kind,), choices), self.reactor, "192.0.2.1", 8443, factory)
-        self.reactor.advance(0)
         self.stream = connector.transport
+        self.reactor.advance(0)
+
+    def reached(self) -> None:
+        self.timesReached += 1
+
+    def failure(self) -> Failure:
+        """
+        @return: why there is no connection.
+        """
+        (reason,) = self.failures
+        self.assertEqual(self.diary.says, [])
+        return reason
 
     def happens(self, *, read: bool = False, write: bool = False) -> bool:
         """
@@ -102,7 +119,7 @@ class DialledPreambleTests(_PreambleTestCase):
         What stands behind the answer in the same segment is the stream's.
         """
         self.dial(ProxyRequest)
-        self.assertEqual((self.diary.says, self.stream.phase), (["made"], StreamPhase.PREAMBLE))
+        self.assertEqual((self.diary.says, self.stream.phase, self.timesReached), ([], StreamPhase.PREAMBLE, 1))
         self.happens(write=True)
         self.assertEqual((self.socket.taken, self.watched()), (REQUEST, (True, False)))
         self.comes(ANSWER + b"at once")
@@ -112,17 +129,17 @@ class DialledPreambleTests(_PreambleTestCase):
         self.stream.write(b"we too")
         self.assertEqual(self.socket.taken, REQUEST + b"we too")
 
-    def test_whatIsWrittenMeanwhileGoesBehindIt(self) -> None:
+    def test_nobodyHasAConnectionBeforeTheOtherEndHasAgreed(self) -> None:
         """
-        And whoever has written it is paused until it has gone.
+        Only then something can be written.
         """
         self.dial(ProxyRequest)
-        self.stream.write(b"hello")
         self.happens(write=True)
-        self.assertEqual((self.socket.taken, self.diary.says), (REQUEST, ["made", "pause"]))
+        self.assertEqual((self.socket.taken, self.diary.says), (REQUEST, []))
         self.comes(ANSWER)
-        self.happens(write=True)
-        self.assertEqual((self.socket.taken, self.diary.says), (REQUEST + b"hello", ["made", "pause", "resume"]))
+        self.assertEqual(self.diary.says, ["made"])
+        self.stream.write(b"hello")
+        self.assertEqual(self.socket.taken, REQUEST + b"hello")
 
     def test_answerMayComeByteByByte(self) -> None:
         self.dial(ProxyRequest)
@@ -143,9 +160,8 @@ class DialledPreambleTests(_PreambleTestCase):
     def test_refusalIsTheReasonOfTheLoss(self) -> None:
         self.dial(ProxyRequest)
         self.comes(b"HTTP/1.1 403 No\r\n\r\n")
-        assert self.diary.reason is not None
-        self.diary.reason.trap(PeerError)
-        self.assertEqual(self.diary.reason.getErrorMessage(), "the proxy refuses")
+        self.failure().trap(PeerError)
+        self.assertEqual(self.failure().getErrorMessage(), "the proxy refuses")
 
     def test_answerIsBounded(self) -> None:
         """
@@ -153,9 +169,8 @@ class DialledPreambleTests(_PreambleTestCase):
         """
         self.dial(lambda: ProxyRequest(limit=30))
         self.comes(b"HTTP/1.1 200 " + bytes(1000))
-        assert self.diary.reason is not None
-        self.diary.reason.trap(PeerError)
-        self.assertIn("more than 30 bytes", self.diary.reason.getErrorMessage())
+        self.failure().trap(PeerError)
+        self.assertIn("more than 30 bytes", self.failure().getErrorMessage())
         self.assertLessEqual(max(self.socket.asked), 30)
 
     def test_longestAnswerIsHeard(self) -> None:
@@ -166,18 +181,18 @@ class DialledPreambleTests(_PreambleTestCase):
     def test_endsOfTheConnectionAreEnds(self) -> None:
         for data, kind in ((b"", ConnectionDone), (broken(), ConnectionLost)):
             self.socket, self.diary = FakeSocket(), Diarist()
+            self.failures.clear()
             self.dial(ProxyRequest)
             self.socket.coming.append(data)
             self.happens(read=True)
-            assert self.diary.reason is not None
-            self.diary.reason.trap(kind)
+            self.failure().trap(kind)
             self.end()
         self.socket, self.diary = FakeSocket(), Diarist()
+        self.failures.clear()
         self.dial(ProxyRequest)
         self.socket.failure = OSError(errno.EPIPE, "EPIPE")
         self.happens(write=True)
-        assert self.diary.reason is not None
-        self.diary.reason.trap(ConnectionLost)
+        self.failure().trap(ConnectionLost)
 
     def test_lastWordIsSaidBeforeTheStreamBegins(self) -> None:
         """
@@ -210,15 +225,16 @@ class DialledPreambleTests(_PreambleTestCase):
         self.assertEqual((self.stream.phase, self.tls.steps, self.watched()), (StreamPhase.OPEN, 1, (True, False)))
         self.assertEqual((self.diary.says, self.tls.side), (["made", "secured"], "client"))
 
-    def test_closingMeanwhileIsAnAbort(self) -> None:
+    def test_attemptCanBeGivenUpMeanwhile(self) -> None:
         """
-        There is nothing yet to close in good order.
+        Nothing is left of it then.
         """
         self.dial(ProxyRequest)
-        self.stream.write(b"hello")
-        self.stream.close()
-        self.reactor.advance(0)
-        self.assertEqual((self.diary.says[-1], self.socket.taken), ("lost", b""))
+        self.happens(write=True)
+        self.stream.connector.stopConnecting()
+        self.failure().trap(UserError)
+        self.assertFalse(self.happens(read=True, write=True))
+        self.assertEqual(self.stream.phase, StreamPhase.ENDED)
 
 
 class AcceptedPreambleTests(_PreambleTestCase):

@@ -22,6 +22,7 @@ from uotp.cli.parsers import (
     parseSeconds,
     parseSecondsFrom,
 )
+from uotp.cli.proxies import parseProxyWord
 from uotp.cli.rows import COMMON_ROWS, UNITS_HELP, listenRows
 from uotp.cli.servers import ServerWords, serverWords
 from uotp.cli.words import shown
@@ -112,6 +113,36 @@ class Options(CommonOptions):
             parseMark,
             "mark",
             metavar="NUMBER",
+        ),
+        Option(
+            "proxy",
+            None,
+            "proxy that all connections go through: http://, https:// or socks5://[USER:PASSWORD@]HOST:PORT, env for "
+            "what HTTPS_PROXY, ALL_PROXY and NO_PROXY say, or none",
+            parseProxyWord,
+            "proxy",
+            default="none",
+            metavar="URL",
+            choices=("env", "none"),
+            isSecret=True,
+        ),
+        Option(
+            "proxy-auth-file",
+            None,
+            "file with one line, USER:PASSWORD, for the proxy; read at the start",
+            absolutePath,
+            "proxyAuthFile",
+            metavar="FILE",
+            inline=Inline.LINES,
+        ),
+        Option(
+            "proxy-cafile",
+            None,
+            "PEM file with the CAs to trust for TLS to the proxy in place of the system's; read at the start",
+            absolutePath,
+            "proxyCafile",
+            metavar="FILE",
+            inline=Inline.PEM,
         ),
         Option(
             "max-age",

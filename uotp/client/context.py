@@ -22,7 +22,7 @@ from uotp.client.dial.segmentsize import SegmentSizes
 from uotp.client.dial.segmentwatch import SegmentWatch
 from uotp.client.settings import ClientSettings
 from uotp.client.volumelimit import VolumeLimit
-from uotp.net import Addresses
+from uotp.net import Addresses, ProxyPlace
 from uotp.process import Steps, Turns
 from uotp.telemetry import Logger, orLog
 from uotp.tunnel import LiveTunnels, Tunnel
@@ -125,12 +125,24 @@ class ServerDialer(Protocol):
     Knows the way to the server; see L{uotp.transport.Dialer}.
     """
 
+    @property
+    def proxy(self) -> ProxyPlace | None:
+        """
+        Through which proxy it leads.
+        """
+
     def lookUp(self) -> Deferred[Addresses]:
         """
         Find the server's addresses.
         """
 
-    def connect(self, address: Any, makeTunnel: Callable[[], Tunnel], segmentSize: int | None = None) -> Deferred[Any]:
+    def connect(
+        self,
+        address: Any,
+        makeTunnel: Callable[[], Tunnel],
+        segmentSize: int | None,
+        reached: Callable[[], None],
+    ) -> Deferred[Any]:
         """
         Try to connect to one of them.
         """

@@ -10,6 +10,7 @@ from typing import Any
 
 from twisted.logger import LogLevel
 
+from uotp.net import ProxyPlace
 from uotp.session import STOPPED_SECONDS
 from uotp.telemetry import LineBudget, Logger, RateLimit, causeOf, logCounted, spelled
 from uotp.wire import ServerHello
@@ -48,12 +49,20 @@ class Reachability:
 
     _log = Logger()
 
-    def __init__(self, server: tuple[str, int], clock: Callable[[], float], rateLimit: RateLimit) -> None:
+    def __init__(
+        self,
+        server: tuple[str, int],
+        clock: Callable[[], float],
+        rateLimit: RateLimit,
+        proxy: ProxyPlace | None = None,
+    ) -> None:
         """
         @param clock: monotonic seconds.
         @param rateLimit: keeps the log short.
+        @param proxy: through which proxy the server is reached, if there is one.
         """
         self._server = server
+        self._through = "" if proxy is None else f" through the proxy {proxy.host} port {proxy.port}"
         self._clock = clock
         self._rateLimit = rateLimit
         self.failingSince: float | None = None
@@ -112,8 +121,9 @@ class Reachability:
         """
         if self._known is not Known.IS_UOTP:
             self._known, self._wasUotp = Known.IS_UOTP, True
-            words = "connected to {host} port {port}{answerWords}"
-            self._say(LogLevel.info, self._budget.spend(), words, **fieldsFor(answer))
+            words = "connected to {host} port {port}{throughWords}{answerWords}"
+            found = {"throughWords": self._through, **fieldsFor(answer)}
+            self._say(LogLevel.info, self._budget.spend(), words, **found)
 
     def stayed(self, *, isSecured: bool) -> None:
         """
@@ -125,8 +135,11 @@ class Reachability:
             self.reached()
         elif self._known is Known.NOTHING:
             self._known = Known.STAYS
-            words = "{transport} is up to {host} port {port}, which has not said that it is uotp (format 1)"
-            self._say(LogLevel.info, self._budget.spend(), words, transport="TLS" if isSecured else "TCP")
+            words = (
+                "{transport} is up to {host} port {port}{throughWords}, which has not said that it is uotp (format 1)"
+            )
+            transport = "TLS" if isSecured else "TCP"
+            self._say(LogLevel.info, self._budget.spend(), words, transport=transport, throughWords=self._through)
 
     def leadsToSeveral(self) -> None:
         """

@@ -18,7 +18,7 @@ from uotp.client.standby.servers import Server
 from uotp.net import ServerPlace, SharedResolver
 from uotp.process import Turns
 from uotp.telemetry import Logger, RateLimit, spelled
-from uotp.tls import ClientCredentials
+from uotp.tls import ClientCredentials, proxyCreator
 from uotp.transport import Dialer
 from uotp.tunnel import LiveTunnels
 
@@ -55,10 +55,12 @@ class ServerWay:
         @raise ConfigurationError: for a server that no certificate could name.
         """
         self.place = place
-        self.reachability = reachability = Reachability(place.address, reactor.seconds, rateLimit)
-        self.lastGood = LastGood(place.address, settings.stateDirectory, reactor.seconds, writeElsewhere)
+        proxy = settings.proxyFor(place)
+        dialled = (proxy or place).address
+        self.reachability = reachability = Reachability(place.address, reactor.seconds, rateLimit, proxy)
+        self.lastGood = LastGood(dialled, settings.stateDirectory, reactor.seconds, writeElsewhere)
         self.lookup = ServerLookup(
-            place.address,
+            dialled,
             resolver,
             self.lastGood,
             reactor,
@@ -75,6 +77,8 @@ class ServerWay:
             settings.mark,
             settings.tuning,
             upgradeTo(place, isPlain=credentials is None),
+            proxy,
+            proxyCreator(proxy),
         )
         context = ClientContext(
             settings,

@@ -254,8 +254,8 @@ class ClientService(ClientFront):
         """
         See L{uotp.tunnel.TunnelService}.
         """
-        for place in self.settings.servers:
-            self._rememberAhead(self._resolver, *place.address, "TCP")
+        for address in {(self.settings.proxyFor(place) or place).address for place in self.settings.servers}:
+            self._rememberAhead(self._resolver, *address, "TCP")
 
     def _readAgain(self, onlyNew: bool) -> Deferred[bool]:  # noqa: FBT001 - as L{Readings} tells it
         """

@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 
 from uotp.errors import ConfigurationError
-from uotp.net import LOCALHOST, MAX_SERVERS, Listen, ServerPlace, parsePath, requireListen, requireMarks
+from uotp.net import (
+    LOCALHOST,
+    MAX_SERVERS,
+    Listen,
+    ProxyKind,
+    ProxyPlace,
+    ServerPlace,
+    parsePath,
+    requireListen,
+    requireMarks,
+)
 from uotp.order import AUTO_ORDER, Order
 from uotp.session import LIGHT_LINKS
 from uotp.telemetry import spelled
@@ -42,6 +52,10 @@ class ClientSettings(CommonSettings):
     @ivar stateDirectory: where the server's addresses are remembered for the next start; L{None} to
         forget them.
     @ivar mark: firewall mark of the connections (Linux, CAP_NET_ADMIN); L{None} for none.
+    @ivar proxy: the proxy that all connections go through; L{None} for none.
+    @ivar proxyAuthFile: file with the user and the password for the proxy, C{user:password}, read at the start; L{None}
+        for those in its URL, or none.
+    @ivar proxyCafile: PEM file with the CAs to trust for TLS to the proxy, read at the start; L{None} for the system's.
     @ivar maxAge: seconds after which a tunnel is replaced, L{None} for never.
     @ivar maxBytes: bytes, both ways together, after which a tunnel is replaced, L{None}
         for never.
@@ -58,6 +72,9 @@ class ClientSettings(CommonSettings):
     resolveOnce: bool = False
     stateDirectory: str | None = None
     mark: int | None = None
+    proxy: ProxyPlace | None = None
+    proxyAuthFile: str | None = None
+    proxyCafile: str | None = None
     maxAge: float | None = setting(
         None,
         Limits(f"a number of seconds from {MIN_MAX_AGE_SECONDS:g}", lambda seconds: seconds >= MIN_MAX_AGE_SECONDS),
@@ -84,6 +101,7 @@ class ClientSettings(CommonSettings):
             raise ConfigurationError(reason)
         if self.mark is not None:
             requireMarks()
+        self._requireProxy()
 
     def _requireServers(self) -> None:
         if not 1 <= len(self.servers) <= MAX_SERVERS:
@@ -100,6 +118,24 @@ class ClientSettings(CommonSettings):
             if self.servers.count(place) > 1:
                 reason = f"the server {place.shown()} is named twice"
                 raise ConfigurationError(reason)
+
+    def _requireProxy(self) -> None:
+        proxy = self.proxy
+        if proxy is None:
+            return
+        if proxy.kind is not ProxyKind.HTTPS and self.proxyCafile is not None:
+            reason = f"{spelled('proxyCafile')} is of no use: there is no TLS to the proxy, unless its URL has https://"
+            raise ConfigurationError(reason)
+        if proxy.login is not None and self.proxyAuthFile is not None:
+            reason = f"{spelled('proxyAuthFile')} is of no use: the URL of the proxy has user and password, too"
+            raise ConfigurationError(reason)
+
+    def proxyFor(self, place: ServerPlace) -> ProxyPlace | None:
+        """
+        @return: the proxy through which a server is reached, or L{None}.
+        """
+        proxy = self.proxy
+        return proxy if proxy is not None and proxy.isFor(*place.address) else None
 
     @property
     def server(self) -> tuple[str, int]:

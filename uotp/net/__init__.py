@@ -11,6 +11,7 @@ from uotp.net.listening import LOCALHOST, MAX_PORT, Listen, ListenPlace, bindTog
 from uotp.net.names import dnsName
 from uotp.net.networks import Network, Networks, unmapped
 from uotp.net.places import MAX_SERVERS, ServerPlace, parsePath
+from uotp.net.proxyplaces import ProxyKind, ProxyLogin, ProxyPlace, parseLogin, parseProxy, proxyInEnvironment
 from uotp.net.resolver import (
     Addresses,
     NameLookup,
@@ -69,6 +70,9 @@ __all__ = [
     "Network",
     "Networks",
     "OwnLink",
+    "ProxyKind",
+    "ProxyLogin",
+    "ProxyPlace",
     "Resolved",
     "Routes",
     "Semantics",
@@ -97,8 +101,11 @@ __all__ = [
     "ownerOf",
     "pairsOf",
     "parseDestination",
+    "parseLogin",
     "parsePath",
+    "parseProxy",
     "placesOf",
+    "proxyInEnvironment",
     "requireListen",
     "requireMarks",
     "setMark",

@@ -16,6 +16,7 @@ from uotp.tls.dates import utcNow
 from uotp.tls.files import DISK, CopiedFiles, CredentialFiles, FilesReadOnce, openAtOnce
 from uotp.tls.peernames import PeerName
 from uotp.tls.pins import publicKeyPin
+from uotp.tls.proxies import proxyCreator, withProxyFiles
 from uotp.tls.renewal import endingWords
 from uotp.tls.tokens import Tokens
 
@@ -33,6 +34,8 @@ __all__ = [
     "endingWords",
     "openAtOnce",
     "parsePin",
+    "proxyCreator",
     "publicKeyPin",
     "utcNow",
+    "withProxyFiles",
 ]

@@ -7,6 +7,7 @@ in which order, and when (L{uotp.client.dial.race}).
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet import tcp
@@ -15,9 +16,11 @@ from twisted.internet.protocol import ClientFactory
 from twisted.python.failure import Failure
 
 from uotp.boundaries import Upgrade
-from uotp.net import Addresses, NameLookup, TunnelSocketOptions
+from uotp.net import Addresses, NameLookup, ProxyPlace, TunnelSocketOptions
 from uotp.transport.dialled import DialledTcpStream, DialledTlsStream
 from uotp.transport.handshakes import HandshakeQueue
+from uotp.transport.proxies.preambles import preambleFor
+from uotp.transport.proxies.streams import BareInTlsStream, NestedTlsStream
 from uotp.transport.tls import Creator
 
 
@@ -34,6 +37,13 @@ class TunnelConnector(tcp.Connector):
 
     def _makeTransport(self) -> DialledTcpStream:
         return self.streamClass(self.host, self.port, self.bindAddress, self, self.reactor)
+
+    def reached(self) -> None:
+        """
+        TCP is connected to a proxy, with which the way to the server is to be agreed now.
+        """
+        factory: Any = self.factory
+        factory.reached()
 
     def connectionFailed(self, reason: Failure) -> None:
         """
@@ -86,11 +96,13 @@ class DialFactory(ClientFactory):
 
     noisy = False
 
-    def __init__(self, makeTunnel: Callable[[], Any]) -> None:
+    def __init__(self, makeTunnel: Callable[[], Any], reached: Callable[[], object] = makeNothing) -> None:
         """
-        @param makeTunnel: makes the tunnel for a TCP connection that is made.
+        @param makeTunnel: makes the tunnel for a connection that is made.
+        @param reached: called when TCP is connected to a proxy, if there is one.
         """
         self._makeTunnel: Callable[[], Any] = makeTunnel
+        self._reached: Callable[[], object] = reached
         self._connector: Any = None
         self.done: Deferred[Any] = Deferred(self._cancel)
 
@@ -100,9 +112,15 @@ class DialFactory(ClientFactory):
         """
         self._connector = connector
 
+    def reached(self) -> None:
+        """
+        TCP is connected to a proxy.
+        """
+        self._reached()
+
     def buildProtocol(self, addr: Any) -> Any:
         """
-        TCP is connected.
+        TCP is connected, through a proxy if there is one.
 
         @return: the tunnel.
         """
@@ -124,7 +142,7 @@ class DialFactory(ClientFactory):
         Let go of whoever dials, who may be over long before the connection is.
         """
         self._connector = None
-        self._makeTunnel = makeNothing
+        self._makeTunnel = self._reached = makeNothing
 
     def _cancel(self, _: object) -> None:
         connector = self._connector
@@ -136,6 +154,8 @@ class DialFactory(ClientFactory):
 class Dialer:
     """
     Makes connections to one server.
+
+    @ivar proxy: through which proxy they go, or L{None}.
     """
 
     def __init__(
@@ -147,6 +167,8 @@ class Dialer:
         mark: int | None = None,
         tuning: TunnelSocketOptions | None = None,
         newUpgrade: Callable[[], Upgrade] | None = None,
+        proxy: ProxyPlace | None = None,
+        proxyCreator: Creator | None = None,
     ) -> None:
         """
         @param server: host name or address, and port.
@@ -155,27 +177,37 @@ class Dialer:
         @param mark: a firewall mark for the connections, or L{None}.
         @param tuning: how their sockets are set up.
         @param newUpgrade: begins to ask the web server there to go on with WebSocket; L{None} to go on without.
+        @param proxy: through which proxy they go, or L{None}.  Its addresses are then looked up and dialled, and the
+            server's name is told to the proxy.
+        @param proxyCreator: makes OpenSSL's connection to a proxy with TLS, for a socket.
         """
         self._reactor = reactor
-        self._server = server
+        self.proxy = proxy
+        self._dialled = server if proxy is None else proxy.address
         self._resolver = resolver
         self._newUpgrade = newUpgrade
         choices: dict[str, Any] = {"mark": mark, "tuning": tuning or TunnelSocketOptions()}
-        self._kind: type[DialledTcpStream]
-        if creator is None:
-            self._kind = type("OurTcpStream", (DialledTcpStream,), choices)
-        else:
+        base: type[DialledTcpStream] = DialledTcpStream if creator is None else DialledTlsStream
+        if proxy is not None:
+            choices["makePreamble"] = staticmethod(partial(preambleFor, proxy, server))
+            if proxyCreator is not None:
+                base = BareInTlsStream if creator is None else NestedTlsStream
+                choices["proxyCreator"] = staticmethod(proxyCreator)
+        if creator is not None:
             choices["creator"] = staticmethod(creator)
+        if issubclass(base, DialledTlsStream):
             choices["handshakes"] = HandshakeQueue(reactor)
-            self._kind = type("OurTlsStream", (DialledTlsStream,), choices)
+        self._kind: type[DialledTcpStream] = type(
+            "OurTcpStream" if creator is None else "OurTlsStream", (base,), choices
+        )
 
     def lookUp(self) -> Deferred[Addresses]:
         """
-        Find the server's addresses.
+        Find the server's addresses, or its proxy's.
 
         @return: fires with one or more; fails with L{uotp.errors.LookupFailed}.  It may be cancelled.
         """
-        host, port = self._server
+        host, port = self._dialled
         return self._resolver.lookUp(host, port, "TCP")
 
     def upgrade(self) -> Upgrade | None:
@@ -184,7 +216,13 @@ class Dialer:
         """
         return None if self._newUpgrade is None else self._newUpgrade()
 
-    def connect(self, address: Any, makeTunnel: Callable[[], Any], segmentSize: int | None = None) -> Deferred[Any]:
+    def connect(
+        self,
+        address: Any,
+        makeTunnel: Callable[[], Any],
+        segmentSize: int | None = None,
+        reached: Callable[[], object] = makeNothing,
+    ) -> Deferred[Any]:
         """
         Try to connect to one address.  How long that may take is the business of the caller.
 
@@ -192,10 +230,11 @@ class Dialer:
         @param makeTunnel: makes the tunnel for a TCP connection that is made.
         @param segmentSize: the largest TCP segment of the connection, both ways; L{None} for as
             large as the system likes.
-        @return: fires with the tunnel when TCP is connected, just before the tunnel is told
-            and before the handshake; fails when it cannot be.  It may be cancelled.
+        @param reached: called when TCP is connected to a proxy, if there is one.
+        @return: fires with the tunnel when TCP is connected, through a proxy if there is one, just before the tunnel
+            is told and before the handshake; fails when it cannot be.  It may be cancelled.
         """
-        factory = DialFactory(makeTunnel)
+        factory = DialFactory(makeTunnel, reached)
         try:
             connectTunnel(self._kind, self._reactor, address.host, address.port, factory, segmentSize)
         except OSError as error:

@@ -12,8 +12,10 @@ from twisted.internet import error, tcp
 from twisted.python.failure import Failure
 
 from uotp.net import TunnelSocketOptions, setMark, setSegmentSize, tuneTunnelSocket
+from uotp.transport.phases import StreamEvent
+from uotp.transport.preamble import AnyExchange, PreambleExchange
 from uotp.transport.tcp import TcpStream
-from uotp.transport.tls import TlsStream
+from uotp.transport.tls import TlsConnection, TlsStream
 
 
 def attemptIsOver() -> None:
@@ -69,7 +71,11 @@ class DialledTcpStream(TcpStream, tcp.Client):
         """
         if isinstance(err, error.ConnectError) and err.args and isinstance(err.args[0], Failure):
             err = err.args[0].value  # and not a text with all of it
-        super().failIfNotConnected(self._refusalBySocket() or err)
+        refusal = self._refusalBySocket()
+        if not self.connected and not self.disconnected:
+            self._exchange = None
+            self._advance(StreamEvent.END)  # it may wait for a turn
+        super().failIfNotConnected(refusal or err)
         if not self.connected and not self.disconnected:
             # Twisted has set them to a method of this stream.
             self.doRead = self.doWrite = attemptIsOver  # type: ignore[method-assign]
@@ -96,7 +102,30 @@ class DialledTcpStream(TcpStream, tcp.Client):
             del self.connector  # which knows its stream
 
     def _connectDone(self) -> None:
-        self._begin()
+        """
+        TCP is connected.  Where a preamble comes first, as with a proxy, there is no way to the server before it is
+        over, so nobody has a connection yet.
+        """
+        if type(self).makePreamble is None:
+            self._begin()
+            super()._connectDone()
+            return
+        self._exchange = self._newExchange()
+        self._bind()
+        self.startReading()
+        self.startWriting()
+        self.connector.reached()
+
+    def _newExchange(self) -> AnyExchange:
+        """
+        @return: what carries the preamble out.
+        """
+        make = type(self).makePreamble
+        assert make is not None
+        return PreambleExchange(make(), self.socket)
+
+    def _preambleOver(self, exchange: AnyExchange) -> None:
+        super()._preambleOver(exchange)
         super()._connectDone()
 
 
@@ -114,9 +143,16 @@ class DialledTlsStream(TlsStream, DialledTcpStream):
         super()._beginHandshake()
         self._awaitTurn()
 
+    def _makeTls(self) -> TlsConnection:
+        """
+        @return: OpenSSL's connection to the server.
+        """
+        tls: TlsConnection = type(self).creator(self.socket)
+        return tls
+
     def _shakeHands(self) -> Any:
         if not self._hasBegun:
             self._hasBegun = True
-            self.tls = type(self).creator(self.socket)
+            self.tls = self._makeTls()
             self.tls.set_connect_state()
         return super()._shakeHands()

@@ -43,7 +43,7 @@ from uotp.path import TROUBLED, Flight, PathStats
 from uotp.process import Unlimited
 from uotp.transport.handshakes import HandshakeQueue
 from uotp.transport.phases import CARRYING, EARLY, STREAM_PHASES, StreamEvent, StreamPhase
-from uotp.transport.preamble import Preamble, PreambleExchange
+from uotp.transport.preamble import AnyExchange, Preamble, PreambleExchange
 from uotp.transport.websocket.carrier import WebSocketCarrier
 
 TCP_QUICKACK = getattr(socket, "TCP_QUICKACK", None)
@@ -93,7 +93,7 @@ class TcpStream(tcp.Connection):
     WAYS: Mapping[StreamPhase, tuple[str, str]] = {StreamPhase.PREAMBLE: ("_exchangePreamble", "_exchangePreamble")}
     phase = StreamPhase.PREAMBLE
     allowance: Allowance = Unlimited()
-    _exchange: PreambleExchange | None = None
+    _exchange: AnyExchange | None = None
     _carrier: WebSocketCarrier | None = None
     _failure: Failure | None = None
     isPaused = False
@@ -208,8 +208,16 @@ class TcpStream(tcp.Connection):
             return None
         self._exchange = None
         self.startReading()
-        self._beginHandshake()
+        self._preambleOver(exchange)
         return None
+
+    def _preambleOver(self, exchange: AnyExchange) -> None:
+        """
+        The other end has agreed.
+
+        @param exchange: what has carried the preamble out.
+        """
+        self._beginHandshake()
 
     # Turns.
 

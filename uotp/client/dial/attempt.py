@@ -198,7 +198,8 @@ class Attempt:
             self._context.outcomes[contender.outcome] += 1
         took = {DialStep.LOOKUP: self._lookupTook, **contender.took}
         self._log.debug(
-            "tunnel to {host} port {port}{segmentsWords}: {words}; {stepsWords}",
+            "tunnel to {host} port {port}{proxyWords}{segmentsWords}: {words}; {stepsWords}",
+            proxyWords="" if self._context.dialer.proxy is None else " (the proxy)",
             host=contender.address.host,
             port=contender.address.port,
             segmentsWords="" if contender.segmentSize is None else f" in segments of {contender.segmentSize} bytes",

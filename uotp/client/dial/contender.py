@@ -1,6 +1,6 @@
 """
-One try to open a tunnel to one address: TCP, the handshake of TLS, the hello.  Each step has a
-time of its own, which begins when the step before is done.
+One try to open a tunnel to one address: TCP, the proxy if there is one, the handshake of TLS, the
+hello.  Each step has a time of its own, which begins when the step before is done.
 """
 
 from __future__ import annotations
@@ -127,15 +127,24 @@ class Contender:
         Connect.  This may fail at once.
         """
         self._beginStep(DialStep.CONNECT)
-        self._connecting = connecting = self._context.dialer.connect(self.address, self._connected, self.segmentSize)
+        self._connecting = connecting = self._context.dialer.connect(
+            self.address, self._connected, self.segmentSize, self._reachedProxy
+        )
         orLog(connecting.addErrback(self._notConnected), self._log, "nobody knows what became of an attempt to connect")
 
     def _beginStep(self, step: DialStep) -> None:
         self.step = step
         self.stepBegunAt = self._context.clock.seconds()
-        self.limit = self._context.patience.seconds(step, self.took.get(DialStep.CONNECT, 0.0))
+        self.limit = self._context.patience.seconds(step, self._roundTrip())
         stop(self._timer)
         self._timer = self._context.clock.callLater(self.limit, self._timedOut)
+
+    def _roundTrip(self) -> float:
+        """
+        @return: what it has taken to the other end and back, in seconds, as far as that is known; behind a proxy
+            that is the way to it and from it to the server.
+        """
+        return self.took.get(DialStep.CONNECT, 0.0) + self.took.get(DialStep.PROXY, 0.0)
 
     def _stepDone(self) -> None:
         stop(self._doubt)
@@ -144,6 +153,15 @@ class Contender:
         self._context.patience.succeeded(self.step, took)
         if self.step is DialStep.TLS:
             self._context.segments.handshakeDone(self.segmentSize)
+
+    def _reachedProxy(self) -> None:
+        """
+        TCP is connected to the proxy.
+        """
+        if not self.isOver:
+            self._stepDone()
+            self._beginStep(DialStep.PROXY)
+            self._owner.contenderProgressed(self)
 
     def _connected(self) -> Tunnel:
         self._connecting = None
@@ -158,7 +176,8 @@ class Contender:
             self._giveUp(self._context.clock.seconds() - self.stepBegunAt)
         else:
             self.wasStopped = reason.check(*NOT_LET_THROUGH) is not None
-            self._fail(outcomeOf(reason), wordsForLoss(self.step, wordsForFailure(reason)))
+            words = wordsForLoss(self.step, wordsForFailure(reason), self._context.dialer.proxy)
+            self._fail(outcomeOf(reason), words)
 
     def advanced(self) -> None:
         """
@@ -171,7 +190,7 @@ class Contender:
         self._beginStep(step)
         smaller = self._context.segments.smallerThan(self.segmentSize)
         if step is DialStep.TLS and smaller is not None:
-            wait = max(DOUBT_SECONDS, DOUBT_ROUND_TRIPS * self.took[DialStep.CONNECT])
+            wait = max(DOUBT_SECONDS, DOUBT_ROUND_TRIPS * self._roundTrip())
             self._doubt = self._context.clock.callLater(wait, self._doubted, smaller, wait)
         self._owner.contenderProgressed(self)
 
@@ -238,7 +257,10 @@ class Contender:
         if self._owner.isUrgent:  # or the path is known, since other tunnels carry
             self._context.patience.timedOut(self.step, waited)
         self.wasStopped = True
-        self._fail(DialOutcome.TIMED_OUT, wordsForTimeOut(self.step, self.address.host, waited))
+        self._fail(DialOutcome.TIMED_OUT, self._wordsForTimeOut(waited))
+
+    def _wordsForTimeOut(self, waited: float) -> str:
+        return wordsForTimeOut(self.step, self.address.host, waited, self._context.dialer.proxy)
 
     def _fail(self, outcome: DialOutcome, words: str) -> None:
         self.outcome = outcome

@@ -14,7 +14,18 @@ from twisted.python.failure import Failure
 
 from uotp.client.dial.patience import DialStep
 from uotp.errors import LookupFailed
+from uotp.net import ProxyPlace
 from uotp.telemetry import spelled
+
+PROXY_STEPS = frozenset({DialStep.CONNECT, DialStep.PROXY})
+"""Where something fails in these, that is the proxy's doing, where there is one."""
+
+STEP_WORDS = {
+    DialStep.TLS: "TLS handshake",
+    DialStep.UPGRADE: "answer to the request for WebSocket",
+    DialStep.HELLO: "answer to the hello",
+}
+"""What is waited for in the steps behind the one with a proxy."""
 
 MAX_NAMED = 4
 """Of so many addresses that failed, the log says why."""
@@ -52,6 +63,7 @@ WORDS = {
 DURING = {
     DialStep.LOOKUP: "",
     DialStep.CONNECT: " while it was made",
+    DialStep.PROXY: " before it has agreed to connect us",
     DialStep.TLS: " during the TLS handshake",
     DialStep.UPGRADE: " before it has answered the HTTP request",
     DialStep.HELLO: " before it has answered the hello",
@@ -89,26 +101,38 @@ def wordsForFailure(reason: Failure, refusal: str | None = None) -> str:
     return known or os.strerror(number)
 
 
-def wordsForLoss(step: DialStep, words: str) -> str:
+def wordsForLoss(step: DialStep, words: str, proxy: ProxyPlace | None = None) -> str:
     """
     @param step: what was being done.
     @param words: why the connection ended.
-    @return: the same, with the step where that helps.
+    @param proxy: through which proxy, if there is one.
+    @return: the same, with the step where that helps, and with the proxy where that did it.
     """
-    return words + DURING[step] if words in (CLOSED, LOST) else words
+    told = words + DURING[step] if words in (CLOSED, LOST) else words
+    return told if proxy is None or step not in PROXY_STEPS else f"{wordsForProxy(proxy)}: {told}"
 
 
-def wordsForTimeOut(step: DialStep, host: str, seconds: float) -> str:
+def wordsForProxy(proxy: ProxyPlace) -> str:
+    """
+    @return: which proxy it is, in words.
+    """
+    return f"the proxy {proxy.host} port {proxy.port}"
+
+
+def wordsForTimeOut(step: DialStep, host: str, seconds: float, proxy: ProxyPlace | None = None) -> str:
     """
     @param step: what was not done in time.
     @param host: the address that was tried.
     @param seconds: how long that took.
+    @param proxy: through which proxy, if there is one; the address is its own then.
     @return: what that means.
     """
     whole = round(seconds)  # or a line would differ from the one before only in its last digits
     after = f"after {whole if whole > 1 else round(seconds, 1):g} s"
     if step is DialStep.LOOKUP:
         return f"the name server has not answered {after}"
+    if proxy is not None:
+        return _wordsBehind(wordsForProxy(proxy), step, after)
     if step is DialStep.CONNECT:
         return f"no answer from {host} to the connection {after}: the server is down, or a firewall drops it"
     if step is DialStep.TLS:
@@ -119,6 +143,20 @@ def wordsForTimeOut(step: DialStep, host: str, seconds: float) -> str:
     if step is DialStep.UPGRADE:
         return f"connected to {host}, but no answer to the HTTP request {after}: is that a web server?"
     return f"connected to {host}, but no answer to the hello {after}: is that a uotp-server, and no web server?"
+
+
+def _wordsBehind(proxy: str, step: DialStep, after: str) -> str:
+    """
+    @return: what it means that a step was not done in time where there is a proxy.
+    """
+    if step is DialStep.CONNECT:
+        return f"no answer from {proxy} to the connection {after}: it is down, or a firewall drops it"
+    if step is DialStep.PROXY:
+        return f"connected to {proxy}, but it has not answered {after}: it stands still, or cannot reach the server"
+    return (
+        f"connected through {proxy}, but no {STEP_WORDS[step]} {after}: the server stands still or is none, or the "
+        "proxy lets only web traffic pass"
+    )
 
 
 def wordsForAll(reasons: Mapping[str, str]) -> str:

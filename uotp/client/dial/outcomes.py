@@ -10,6 +10,8 @@ from enum import Enum
 from twisted.internet import error
 from twisted.python.failure import Failure
 
+from uotp.errors import PeerError
+
 NO_WAY_THERE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EHOSTDOWN}
 """What the system says where nothing leads there."""
 
@@ -23,6 +25,7 @@ class DialOutcome(Enum):
     LOOKUP_FAILED = "the server's name was not found"
     CONNECTION_REFUSED = "TCP was refused"
     UNREACHABLE = "nothing leads there"
+    PROXY_REFUSED = "the proxy has refused, or is none"
     TIMED_OUT = "a step was not done in time"
     TLS_REFUSED = "one end has refused the other in TLS"
     TURNED_AWAY = "the server has answered, and does not let us in"
@@ -37,6 +40,8 @@ def outcomeOf(reason: Failure) -> DialOutcome:
     """
     if reason.check(error.ConnectionRefusedError):
         return DialOutcome.CONNECTION_REFUSED
+    if reason.check(PeerError):
+        return DialOutcome.PROXY_REFUSED
     number = getattr(reason.value, "errno", None) or getattr(reason.value, "osError", None)
     if reason.check(error.NoRouteError) or number in NO_WAY_THERE:
         return DialOutcome.UNREACHABLE

@@ -28,6 +28,7 @@ class DialStep(Enum):
 
     LOOKUP = "lookup"
     CONNECT = "connect"
+    PROXY = "proxy"
     TLS = "TLS"
     UPGRADE = "WebSocket"
     HELLO = "hello"
