@@ -17,6 +17,9 @@ from tests.integration.test_pages import blocksHere
 from tests.integration.test_terminator import accepts, haproxyProgram
 from tests.integration.udpends import Flow
 
+SERVERS = {"balancers-address": "balancers-address-server", "balancers-session": "balancers-session-server"}
+"""The blocks of the page: HAProxy's configuration, and what starts a server behind it."""
+
 MORE = 300
 """So many datagrams of a load show that it flows."""
 
@@ -44,6 +47,7 @@ class BalancedServersTests(LoadTestCase):
             "pki/server.pem": self.pki.serverCertificate,
             "pki/server.key": self.pki.serverKey,
             "pki/ca.pem": self.pki.caCertificate,
+            "pki/crl.pem": self.pki.revocationList,
         }
 
     def startAll(self, name: str) -> None:
@@ -67,7 +71,7 @@ class BalancedServersTests(LoadTestCase):
         @param address: of a server, as the page has it.
         @return: the server, which listens.
         """
-        words = shlex.split(self.blocks[f"{self.name}-server"])[1:-2]
+        words = shlex.split(self.blocks[SERVERS[self.name]])[1:-2]
         words = [{"10.0.0.10": LOOPBACK, "10.0.0.11": LOOPBACK}.get(word, self.files.get(word, word)) for word in words]
         words += ["-p", str(self.ports[address]), *map(str, self.udpTarget.address)]
         server = self.start(f"server at {address}", ourCommand("server", *words, module=self.module))
