@@ -29,6 +29,8 @@ ORIGINAL_VERSION = "3.8"  # newer ones stop in the original's TLS after a few da
 ORIGINAL = "udp-over-tls-pool==0.1.1"
 
 PACKAGES = {
+    "apache2": "apache2",
+    "caddy": "caddy",
     "chromium": "chromium",
     "fish": "fish",
     "git": "git",

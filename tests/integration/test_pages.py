@@ -141,6 +141,32 @@ class TwoHostsTests(ProgramTestCase):
         self.client.run(python(self.client, ASK))
         self.client.run(python(self.client, BROWSE))
 
+    def askInsideWebSocket(self) -> None:
+        """
+        Let a client that is told the URL ask.
+        """
+        trusted = self.client.folder / "pki"
+        trusted.mkdir()
+        shutil.copy(self.server.folder / "pki" / "ca.pem", trusted / "ca.pem")
+        self.client.start("client", self.blocks["websocket-client"], LISTENING)
+        self.client.run(python(self.client, ASK))
+
+    def test_insideWebSocket(self) -> None:
+        """
+        A server with a path, and a client that is told the URL.
+        """
+        self.enrol()
+        self.server.start("server", self.blocks["websocket-server"], LISTENING)
+        self.askInsideWebSocket()
+
+    def test_insideWebSocketBehindHaproxy(self) -> None:
+        self.enrol()
+        self.server.run("cat pki/server.pem pki/server.key > server-with-key.pem")
+        (self.server.folder / "web.cfg").write_text(self.blocks["websocket-haproxy"].replace("/etc/uotp/", ""))
+        self.server.start("server", self.blocks["websocket-behind"], LISTENING)
+        self.server.run(f"{haproxyProgram()} -D -f web.cfg")
+        self.askInsideWebSocket()
+
     def test_oneOfTwoClientsIsShutOut(self) -> None:
         """
         A server of all processors has two clients, until one of them is revoked.  The other does not notice.

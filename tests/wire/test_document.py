@@ -10,6 +10,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
+from tests.transport.websocket import vectors as websocket
 from tests.wire import vectors
 from tests.wire.vectors import Malformed, Vector
 from uotp.boundaries import AGAIN_SECONDS
@@ -54,6 +55,7 @@ EXAMPLES: list[Vector] = [
     *(vector for vector, _, _ in vectors.FRAMES),
     *(vector for vector, _, _ in vectors.FRAMES_UNDERSTOOD),
     *(vector for vector, _ in vectors.FRAMES_AGAIN),
+    *websocket.SHOWN,
 ]
 
 MALFORMED: dict[str, list[Malformed]] = {

@@ -15,7 +15,7 @@ from wsproto.events import BytesMessage, CloseConnection, Pong
 from wsproto.frame_protocol import FrameProtocol
 from wsproto.frame_protocol import Opcode as TheirOpcode
 
-from tests.transport.websocket.vectors import FORBIDDEN, MASK, UNDERSTOOD, WRITTEN
+from tests.transport.websocket.vectors import FORBIDDEN, MASK, SHOWN, UNDERSTOOD, WRITTEN
 from tests.wire.streams import pieces
 from uotp.errors import PeerError
 from uotp.transport.websocket.decoder import FrameDecoder, unmasked
@@ -23,6 +23,9 @@ from uotp.transport.websocket.frames import Opcode, closeMessage, controlMessage
 
 CUTS = st.lists(st.integers(0, 1 << 16), max_size=8)
 """Where a stream is cut."""
+
+DRAIN = b"\3" + bytes(9)
+"""A frame of format 2."""
 
 ALL = 1 << 30
 """More frames than there are."""
@@ -57,6 +60,13 @@ class WrittenFrameTests(SynchronousTestCase):
         for vector in WRITTEN:
             header = frameHeader(Opcode.BINARY, len(vector.payload), masks=vector.isMasked)
             self.assertEqual(header + vector.payload, vector.octets, vector.text)
+
+    def test_examplesOfTheDocument(self) -> None:
+        """
+        Each is what we write.
+        """
+        for vector, payload, masks in zip(SHOWN, (DRAIN + b"\0", DRAIN, bytes(128)), (False, True, False), strict=True):
+            self.assertEqual(frameHeader(Opcode.BINARY, len(payload), masks=masks) + payload, vector.octets)
 
     def test_controlMessages(self) -> None:
         self.assertEqual(controlMessage(Opcode.PING, b"?", masks=False), b"\x89\x01?")
@@ -108,6 +118,15 @@ class FrameDecoderTests(SynchronousTestCase):
                 error = self.assertRaises(PeerError, decoded, decoder, parts[-1:])
                 self.assertIn(forbidden.reason, str(error), forbidden.text)
                 self.assertNotIn("\n", str(error))
+
+    def test_nothingIsKeptOfWhatWasCarried(self) -> None:
+        """
+        A server has thousands of connections at rest.
+        """
+        decoder = FrameDecoder(isMasked=False)
+        for octets in (b"\x82\x7e\x40\0" + bytes(16384), b"\x82\x7e\x40\0" + bytes(384)):
+            decoded(decoder, [octets])
+            self.assertEqual(decoder._data, b"")
 
     def test_lastPingIsKept(self) -> None:
         decoder = FrameDecoder(isMasked=False)

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from tests.wire.vectors import Vector
+
 MASK = bytes.fromhex("37 fa 21 3d")
 """The mask of the examples in RFC 6455, section 5.7."""
 
@@ -92,3 +94,10 @@ FORBIDDEN = [
     ForbiddenFrame("the same masked", b"\x88\x83\1\1\1\1\x02\xe9\xfe", True, "reason"),
 ]
 """What ends a connection."""
+
+SHOWN = [
+    Vector("websocket-of-a-server", "82 0b 03 00 0000 0000 00000000 00"),
+    Vector("websocket-of-a-client", "82 8a 00000000 03 00 0000 0000 00000000"),
+    Vector("websocket-long", "82 7e 0080" + "00" * 128),
+]
+"""The examples in C{docs/wire.rst}: a message of a server, of a client, and a long one."""

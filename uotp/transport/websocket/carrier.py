@@ -54,6 +54,11 @@ GOODBYE_SECONDS = 1.0
 BINARY = FINAL | Opcode.BINARY
 """The first byte of each message of ours."""
 
+SHORT_HEADERS = {
+    masks: [frameHeader(Opcode.BINARY, size, masks=masks) for size in range(SHORT_BYTES + 1)] for masks in (False, True)
+}
+"""What stands before a short payload, by whether we are the client, and by its size."""
+
 
 class CarryingStream(Protocol):
     """
@@ -116,7 +121,7 @@ class WebSocketCarrier:
         self._flag = 0 if masks else MASKED
         self._comingMask = b"" if masks else NO_MASK
         self._shortSize, self._longSize = 2 + len(self._comingMask), 4 + len(self._comingMask)
-        self._goingShort = [frameHeader(Opcode.BINARY, size, masks=masks) for size in range(SHORT_BYTES + 1)]
+        self._goingShort = SHORT_HEADERS[masks]
         self._goingLong = bytes((BINARY, (MASKED if masks else 0) | TWO_BYTES))
         self._goingMask = NO_MASK if masks else b""
 

@@ -99,10 +99,9 @@ class FrameDecoder:
             if count == most or not self._takeHeader():
                 break
             count += 1
-        if self.hasClosed:
-            self._data, self._at = b"", 0
-        isBetween = not self._left and not self._inMessage and not self.hasClosed
-        self.isAtRest = isBetween and self._at == len(self._data)
+        if self.hasClosed or self._at == len(self._data):
+            self._data, self._at = b"", 0  # a connection at rest keeps nothing of what it has carried
+        self.isAtRest = not (self._left or self._inMessage or self.hasClosed or self._data)
         return count
 
     def _takePayload(self, pieces: list[bytes]) -> None:

@@ -1,0 +1,258 @@
+"""
+A client that goes to a server inside WebSocket: through the web servers of C{docs/howto/websocket.rst}, each as it is
+printed there, and to another implementation of WebSocket.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import time
+from pathlib import Path
+
+from bench.rig.ports import LOOPBACK, freePort
+from bench.rig.programs import Program, environmentFor, until
+from tests.integration.correspondence import Address
+from tests.integration.harness import needed, ourCommand
+from tests.integration.loads import LoadTestCase, waitForAll
+from tests.integration.pairs import numbered
+from tests.integration.rig import PLAIN, said
+from tests.integration.test_terminator import accepts
+from tests.integration.udpends import Flow
+from tests.integration.websocketbridge import WebSocketBridge
+from tests.pages import README, printedBlocks
+
+PATH = "/5a1dd0f5b7c6e9aa"
+"""The one on the page."""
+
+SIZES = (0, 1, 125, 126, 1200, 1472, 8192, 16383, 16385, 65000, 65507)
+
+TUNNELS = 4
+
+COMMANDS = {
+    "nginx": ["nginx", "-g", "daemon off; master_process off; pid FOLDER/nginx.pid; error_log stderr;", "-c", "FILE"],
+    "haproxy": ["haproxy", "-db", "-f", "FILE"],
+    "caddy": ["caddy", "run", "--adapter", "caddyfile", "--config", "FILE"],
+    "apache2": ["apache2", "-X", "-f", "FILE"],
+}
+"""What runs each web server in the foreground."""
+
+RECIPES = {
+    "nginx": "websocket-nginx",
+    "haproxy": "websocket-haproxy",
+    "caddy": "websocket-caddy",
+    "apache2": "websocket-apache",
+}
+"""The blocks of the page with their configurations."""
+
+IDLE_SECONDS = 2
+"""A web server that is told so ends connections on which nothing has come for so long."""
+
+
+class _WebSocketTestCase(LoadTestCase):
+    """
+    Has a target, and a server without TLS.
+
+    @cvar workers: how many that has.
+    """
+
+    workers = 1
+    serverOptions: tuple[str, ...] = ("--http-path", PATH)
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.pki = self.newPki()
+        self.udpTarget = self.udpEnd()
+        self.server = self.startServer(
+            self.udpTarget.address, *PLAIN, "--workers", str(self.workers), *self.serverOptions
+        )
+
+    def clientFlow(self, door: Address, *options: str, path: str = PATH) -> Flow:
+        """
+        @return: a flow through a new client that is told the URL.
+        """
+        url = f"wss://{door[0]}:{door[1]}{path}"
+        words = ["-C", self.pki.caCertificate, "-n", str(TUNNELS), *options]
+        self.client = self.startUrl(url, *words)
+        return Flow(self.udpEnd(), self.listening(self.client), self.udpTarget)
+
+    def startUrl(self, url: str, *words: str) -> Program:
+        """
+        @return: a client that is told a URL.
+        """
+        command = ourCommand("client", "-a", LOOPBACK, "-p", "0", *words, url, module=self.module)
+        return self.start("our client", command)
+
+    def assertCarries(self, flow: Flow) -> None:
+        """
+        Each size passes both ways, with different bytes; and so does a load, with nothing lost and in order.
+        """
+        flow.openPool()
+        for number, size in enumerate(SIZES):
+            flow.both(numbered(size, number))
+        loads = [self.forth(flow), self.back(flow)]
+        for load in loads:
+            load.start()
+        waitForAll(loads, 1000)
+        for load in loads:
+            load.stop()
+        self.assertWhole(*loads)
+        self.assertEqual(len(loads[0].sources), 1)
+
+    def assertNothingSecretWasLogged(self) -> None:
+        """
+        Neither end names the path.
+        """
+        for program in (self.client, self.server):
+            self.assertEqual(said(program, PATH[1:]), [])
+
+
+class WebServerTests(_WebSocketTestCase):
+    """
+    Web servers end TLS.
+    """
+
+    def webServer(self, name: str, *changes: tuple[str, str]) -> Address:
+        """
+        Start a web server with the configuration of the page, changed only where it has to do with this machine.
+
+        @return: where it listens.
+        """
+        if not README.exists():
+            needed("the pages are not here: run the tests in a checkout")
+        program = shutil.which(COMMANDS[name][0], path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+        if program is None:
+            needed(f"{name} is missing: install the package of that name")
+        folder = Path(self.mktemp()).resolve()
+        folder.mkdir()
+        both = folder / "server-with-key.pem"
+        both.write_bytes(Path(self.pki.serverCertificate).read_bytes() + Path(self.pki.serverKey).read_bytes())
+        door = (LOOPBACK, freePort(socket.SOCK_STREAM))
+        behind = self.listening(self.server)
+        text = printedBlocks()[RECIPES[name]]
+        site = f"{door[0]}:{door[1]}" if name == "caddy" else "vpn.example.com"
+        for old, new in (
+            ("/etc/uotp/server-with-key.pem", str(both)),
+            ("/etc/uotp/server.pem", str(Path(self.pki.serverCertificate).resolve())),
+            ("/etc/uotp/server.key", str(Path(self.pki.serverKey).resolve())),
+            ("/tmp/", f"{folder}/"),  # noqa: S108 - it is replaced
+            ("127.0.0.1:8444", f"{behind[0]}:{behind[1]}"),
+            ("vpn.example.com", site),
+            ("listen 443", f"listen {door[1]}"),
+            ("Listen 443", f"Listen {door[1]}"),
+            ("*:443", f"*:{door[1]}"),
+            ("bind :443", f"bind :{door[1]}"),
+            *changes,
+        ):
+            text = text.replace(old, new)
+        configuration = folder / "configuration"
+        configuration.write_text(text)
+        words = [word.replace("FOLDER", str(folder)).replace("FILE", str(configuration)) for word in COMMANDS[name][1:]]
+        self.start(name, [program, *words], environmentFor() | {"HOME": str(folder)})
+        until(lambda: accepts(door), f"{name} accepts connections")
+        return door
+
+    def carriedThrough(self, name: str) -> None:
+        """
+        See all pass through one of them.
+        """
+        self.assertCarries(self.clientFlow(self.webServer(name)))
+        self.assertNothingSecretWasLogged()
+        self.assertStops(self.client)
+
+    def test_nginx(self) -> None:
+        self.carriedThrough("nginx")
+
+    def test_haproxy(self) -> None:
+        self.carriedThrough("haproxy")
+
+    def test_caddy(self) -> None:
+        self.carriedThrough("caddy")
+
+    def test_apache(self) -> None:
+        self.carriedThrough("apache2")
+
+    def test_connectionsThatTheWebServerFindsIdleAreReplaced(self) -> None:
+        """
+        What is sent after the pause arrives.
+        """
+        idle = f"proxy_read_timeout {IDLE_SECONDS}s"
+        door = self.webServer("nginx", ("proxy_read_timeout 1h", idle))
+        flow = self.clientFlow(door)
+        flow.both(b"before")
+        time.sleep(2 * IDLE_SECONDS)
+        flow.both(b"after")
+        self.assertStops(self.client)
+
+    def test_otherAnswersAreSaid(self) -> None:
+        """
+        A path that the web server has not, and a server that is down.
+        """
+        door = self.webServer("nginx")
+        flow = self.clientFlow(door, path="/another-7c6e9aa")
+        flow.application.send(b"lost", flow.client)
+        self.client.waitForLine(r"the path is not known there \(404\)")
+        self.assertEqual(said(self.client, "7c6e9aa"), [])
+        self.server.kill()
+        flow = self.clientFlow(door)
+        flow.application.send(b"lost", flow.client)
+        self.client.waitForLine(r"cannot reach the server behind it \(502\)")
+        self.assertNothingSecretWasLogged()
+
+
+class OtherWorkersTests(WebServerTests):
+    """
+    The server has two workers: most tunnels are relayed from one to the other.
+    """
+
+    workers = 2
+
+
+class DirectTests(_WebSocketTestCase):
+    """
+    Nothing stands between.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.server = self.startServer(
+            self.udpTarget.address,
+            *("-c", self.pki.serverCertificate, "-k", self.pki.serverKey, "-C", self.pki.caCertificate),
+            *self.serverOptions,
+        )
+
+    def test_clientsShowCertificates(self) -> None:
+        words = ("-c", self.pki.clientCertificate, "-k", self.pki.clientKey)
+        self.assertCarries(self.clientFlow(self.listening(self.server), *words))
+        self.assertNothingSecretWasLogged()
+
+
+class PlainTests(_WebSocketTestCase):
+    """
+    Nothing stands between, and there is no TLS.
+    """
+
+    def test_withoutTls(self) -> None:
+        door = self.listening(self.server)
+        self.client = self.startUrl(f"ws://{door[0]}:{door[1]}{PATH}", *PLAIN, "-n", str(TUNNELS))
+        self.assertCarries(Flow(self.udpEnd(), self.listening(self.client), self.udpTarget))
+
+
+class OtherImplementationTests(_WebSocketTestCase):
+    """
+    The other end of the WebSocket is C{wsproto}'s, which cuts messages into frames and pings between them.
+    """
+
+    serverOptions = ()
+
+    def test_itUnderstandsUsAndWeUnderstandIt(self) -> None:
+        bridge = WebSocketBridge(self.pki.serverCertificate, self.pki.serverKey, self.listening(self.server))
+        self.addCleanup(bridge.close)
+        self.assertCarries(self.clientFlow(bridge.address))
+        self.assertStops(self.client)
+        self.assertEqual(set(bridge.paths), {PATH})
+        self.assertGreater(bridge.messages, len(SIZES))
+        self.assertTrue(bridge.pongs)
+        until(lambda: len(bridge.closes) == len(bridge.paths), "all have said goodbye")
+        self.assertEqual(set(bridge.closes), {1000})
