@@ -32,6 +32,7 @@ PACKAGES = {
     "apache2": "apache2",
     "caddy": "caddy",
     "chromium": "chromium",
+    "danted": "dante-server",
     "fish": "fish",
     "git": "git",
     "haproxy": "haproxy",

@@ -45,7 +45,7 @@ ALLOWED = {
     "client": {*VALUES, *SEAMS, "session", "tunnel", "transport", "udp", "tls", "workers", "monitoring"},
     "server": {*VALUES, *SEAMS, "session", "tunnel", "transport", "udp", "tls", "workers", "monitoring"},
     "pki": {"errors", "telemetry", "net", "tls"},
-    "doctor": {"train", "path", "errors", "telemetry", "wire", "net", "tls"},
+    "doctor": {"train", "path", "errors", "telemetry", "wire", "net", "tls", "transport"},
     # floor 5: the embedding interface
     "services": {*VALUES, *SEAMS, "tunnel", "tls", "workers", "monitoring", "client", "server"},
     # floor 6: words

@@ -26,7 +26,10 @@ from uotp.doctor import (
     SystemMachine,
     exitStatusOf,
 )
+from uotp.errors import ConfigurationError
+from uotp.net import ProxyPlace
 from uotp.telemetry import Logger, Spelling
+from uotp.tls import DISK, withProxyFiles
 
 LARGEST_DATAGRAM = 65507
 """A UDP datagram over IPv4 has no more bytes."""
@@ -110,8 +113,19 @@ class DoctorOptions(ClientOptions):
         @return: the choices for the examination.
         """
         chosen = self.serviceArguments()
+        server = (self["dst_address"], self["dst_port"])
+        proxy: ProxyPlace | None = chosen["proxy"]
+        if proxy is not None and proxy.isFor(*server):
+            try:
+                files = chosen.get("files", DISK)
+                proxy = withProxyFiles(proxy, chosen["proxyAuthFile"], chosen["proxyCafile"], files)
+            except ConfigurationError as error:
+                self.refuse(self.located(str(error)))
+        else:
+            proxy = None
         return DoctorSettings(
-            server=(self["dst_address"], self["dst_port"]),
+            proxy=proxy,
+            server=server,
             probe=self["probe"],
             largest=self["size"],
             rateSeconds=0.0 if self["no-rate"] else RATE_TEST_SECONDS,

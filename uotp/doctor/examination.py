@@ -17,6 +17,7 @@ from uotp.doctor.greeting import judgeAlpn, judgeCertificate, judgeHello
 from uotp.doctor.local import judgeBuffer, judgeMark, judgeRoute
 from uotp.doctor.meeting import Meeting
 from uotp.doctor.passage import tryPing, tryRate, tryRoundTrip, trySizes, tryTarget
+from uotp.doctor.proxied import ProxyTrouble
 from uotp.doctor.reach import connectTcp, findName
 from uotp.doctor.seams import Machine, Way
 from uotp.doctor.settings import DoctorSettings
@@ -86,6 +87,11 @@ class Examination:
             return
         try:
             found = Meeting(self._settings, self._machine, inspection, mark).meet(address)
+        except ProxyTrouble as trouble:
+            remedy = "see what the proxy wants, and what it allows: its administrator knows"
+            yield faulty(ExamStep.TLS, trouble.words, remedy)
+            yield from (notReached(step, "there is no way through the proxy") for step in (*MET[1:], *TRIED))
+            return
         except OSError as error:
             reason = error.strerror or "it took too long"
             facts = f"a second connection is not let in: {reason}"

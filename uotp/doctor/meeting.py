@@ -18,6 +18,7 @@ from typing import Any
 
 from uotp.doctor.channel import ServerChannel
 from uotp.doctor.encounter import Encounter, HelloAnswer
+from uotp.doctor.proxied import throughProxy
 from uotp.doctor.seams import Machine
 from uotp.doctor.settings import DoctorSettings
 from uotp.doctor.tunnel import OpenTunnel, TunnelGone
@@ -129,7 +130,10 @@ class Meeting:
         return replace(looked, tunnel=None, isTrusted=not talk.flaws)
 
     def _open(self, address: Any, talk: TlsTalk | None) -> ServerChannel:
-        line = self._machine.connect(address, self._mark, self._settings.mss, self._settings.timeout)
+        settings = self._settings
+        line = self._machine.connect(address, self._mark, settings.mss, settings.timeout)
+        if settings.proxy is not None:
+            line = throughProxy(line, settings.proxy, settings.server, settings.timeout, self._machine.seconds)
         return ServerChannel(line, talk, self._machine.seconds)
 
     def _greet(self, found: Encounter, address: Any, channel: ServerChannel) -> Encounter:

@@ -29,6 +29,12 @@ CONNECT_WORDS = {
 }
 """What errors of the kernel mean here."""
 
+PROXY_REMEDY = (
+    "see whether the address and the port of the proxy are right, whether it runs, and whether a firewall lets this "
+    "machine connect to it"
+)
+"""What to do when the proxy is not reached."""
+
 ELSEWHERE = frozenset({errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 """What a host without IPv6 says of an address of that kind, where nothing is amiss."""
 
@@ -54,9 +60,10 @@ def findName(settings: DoctorSettings, machine: Machine) -> tuple[Finding, Addre
 
     @return: the finding, and the addresses.
     """
-    host, port = settings.server
+    host, port = settings.dialled
+    told = "" if settings.proxy is None else "the proxy "
     if literalAddress(host, port, "TCP") is not None:
-        return well(ExamStep.NAME, f"{host} is an address"), [literalAddress(host, port, "TCP")]
+        return well(ExamStep.NAME, f"{told}{host} is an address"), [literalAddress(host, port, "TCP")]
     servers = " and ".join(machine.nameServers()) or "none that is known"
     remedy = (
         f"see what `getent ahosts {host}` says, and whether the name servers in /etc/resolv.conf answer ({servers}): "
@@ -75,7 +82,7 @@ def findName(settings: DoctorSettings, machine: Machine) -> tuple[Finding, Addre
     took = (machine.seconds() - began) * 1000
     shown = ", ".join(address.host for address in addresses[:MOST_ADDRESSES])
     more = f" and {len(addresses) - MOST_ADDRESSES} more" if len(addresses) > MOST_ADDRESSES else ""
-    return well(ExamStep.NAME, f"{host} is {shown}{more}, found in {took:.0f} ms"), addresses
+    return well(ExamStep.NAME, f"{told}{host} is {shown}{more}, found in {took:.0f} ms"), addresses
 
 
 def connectTcp(
@@ -120,7 +127,7 @@ def unreached(facts: str, settings: DoctorSettings, way: Way | None, *, isRefuse
     if carrier in MAY_LOOP and not isRefused:
         remedy = "the way to the server leads through a VPN: see the step route"
         return faulty(ExamStep.TCP, facts, remedy, ExamStep.ROUTE if carrier is Carrier.OURS else None)
-    remedy = remedyFor(facts, settings.server[1], isRefused=isRefused)
+    remedy = PROXY_REMEDY if settings.proxy is not None else remedyFor(facts, settings.server[1], isRefused=isRefused)
     if way is not None and carrier is Carrier.ELSEWHERE and not isRefused:
         remedy = f"see whether the VPN {way.interface}, through which the way leads, is up; then {remedy}"
     return faulty(ExamStep.TCP, facts, remedy)

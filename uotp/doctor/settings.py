@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from uotp.net import LOCALHOST, UDP_BUFFER_BYTES, Listen
+from uotp.net import LOCALHOST, UDP_BUFFER_BYTES, Listen, ProxyPlace
 from uotp.tls import DISK, ClientTls, CredentialFiles
 from uotp.wire import WireChoice
 
@@ -28,6 +28,7 @@ class DoctorSettings:
     Holds the choices for one examination.
 
     @ivar server: host name or address, and port.
+    @ivar proxy: through which proxy it is reached; L{None} for none.
     @ivar tls: the choices of TLS; L{None} for plain TCP.
     @ivar files: where the files of TLS are.
     @ivar listen: where the client listens on UDP, or will.
@@ -55,3 +56,11 @@ class DoctorSettings:
     probe: bytes | None = None
     largest: int = 1500
     rateSeconds: float = RATE_TEST_SECONDS
+    proxy: ProxyPlace | None = None
+
+    @property
+    def dialled(self) -> tuple[str, int]:
+        """
+        Host and port to which TCP connects.
+        """
+        return self.server if self.proxy is None else self.proxy.address

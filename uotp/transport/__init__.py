@@ -10,6 +10,7 @@ from uotp.transport.dialer import Dialer
 from uotp.transport.handshakes import HandshakeQueue
 from uotp.transport.listener import Listener, Newcomer, listen, listenOn
 from uotp.transport.pipe import newPipe
+from uotp.transport.proxies.preambles import preambleFor
 from uotp.transport.relay import Relay
 from uotp.transport.relayed import adopt
 from uotp.transport.websocket.upgrade import WebSocketUpgrade, answerToUpgrade
@@ -28,4 +29,5 @@ __all__ = [
     "listen",
     "listenOn",
     "newPipe",
+    "preambleFor",
 ]
