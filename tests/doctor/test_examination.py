@@ -15,7 +15,7 @@ from typing import Any
 from twisted.internet.address import IPv4Address, IPv6Address
 
 from tests.doubles.certificates import CLIENT, DAY, NOW, Authority, Issued, pem, selfSigned
-from tests.doubles.examined import SERVER, MemoryMachine, Plain, Secured, Speaks, Uotp, Web
+from tests.doubles.examined import SERVER, MemoryMachine, Plain, Secured, Site, Speaks, Uotp, Web
 from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase
 from uotp.doctor.examination import Examination
 from uotp.doctor.findings import ExamStep, Finding, Outcome, exitStatusOf
@@ -178,6 +178,17 @@ class WellTests(ExaminationTestCase):
         self.assertIs(found[ExamStep.HELLO].outcome, Outcome.OK)
         self.assertEqual(self.outcomes(Outcome.NOT_REACHED), FROM_THE_TUNNEL)
         self.assertEqual(exitStatusOf(self.all), 0)
+
+    def test_serverOfFormat1MayBeAWebSiteForOthers(self) -> None:
+        """
+        It is known by that it waits for a datagram where a web server answers.
+        """
+        for tls in (None, self.choices(self.ours)):
+            self.machine.program = Site if tls is None else lambda: Secured(GOOD, Site())
+            found = self.examine(tls=tls)
+            self.assertIs(found[ExamStep.HELLO].outcome, Outcome.OK)
+            self.assertEqual(self.outcomes(Outcome.FAULT), set())
+            self.assertEqual(exitStatusOf(self.all), 0)
 
 
 class ReachTests(ExaminationTestCase):

@@ -20,7 +20,14 @@ from uotp.path import PathStats
 from uotp.tls.credentials import ServerCredentials
 from uotp.train import Numbering, Train
 from uotp.wire.format2 import Format2Codec, Kind, controlFrame
-from uotp.wire.hello import ClientHelloDecoder, ServerHello, Token, encodeServerHello
+from uotp.wire.hello import (
+    SESSION_ID_BYTES,
+    ClientHelloDecoder,
+    ServerHello,
+    Token,
+    encodeServerHello,
+    mayBeSessionId,
+)
 from uotp.wire.status import ServerStatus, encodeStatus
 
 SERVER = IPv4Address("TCP", "192.0.2.7", 8443)
@@ -75,6 +82,18 @@ class Web(Plain):
         if b"\r\n\r\n" in self.heard:
             self.outgoing += b"HTTP/1.1 200 OK\r\nDate: Fri, 27 Nov 2026 12:00:00 GMT\r\n\r\n"
             self.isClosed = True
+
+
+class Site(Web):
+    """
+    Speaks format 1, and is a web site for who says no hello.
+    """
+
+    def take(self, data: bytes) -> None:
+        if mayBeSessionId((self.heard + data)[:SESSION_ID_BYTES]):
+            self.heard += data
+        else:
+            super().take(data)
 
 
 class Uotp:

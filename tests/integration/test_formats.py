@@ -166,7 +166,10 @@ class MeetingTests(rig.RigTestCase):
             return
         words = {
             (TWO, ONE): "the server refuses the session; its log says why",
-            (TWO, THEIRS): r"connected to \S+, but no answer to the hello after \d+ s: is that a uotp-server\?",
+            (
+                TWO,
+                THEIRS,
+            ): r"connected to \S+, but no answer to the hello after \d+ s: is that a uotp-server, and no web server\?",
             (AUTO, TWO): "connection lost",
             (ONE, TWO): "connection lost",
         }[meeting.client, meeting.server]

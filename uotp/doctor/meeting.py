@@ -46,7 +46,13 @@ WEB_QUESTION = b"HEAD / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n
 WEB_BYTES = 8192
 """No more is read of its answer."""
 
-UNKNOWN = frozenset({HelloAnswer.FORMAT_1, HelloAnswer.CLOSED, HelloAnswer.SILENT})
+END_OF_REQUEST = b"\r\n\r\n"
+"""
+What ends a request of HTTP, and begins a datagram of format 1 that does not come.  Who has waited for more of a
+request answers then, and a server of ours does not, though it is a web site for others.
+"""
+
+UNKNOWN = frozenset({HelloAnswer.CLOSED, HelloAnswer.SILENT})
 """What may come of a hello wherever it is said."""
 
 
@@ -225,18 +231,27 @@ class Meeting:
 
     def _afterFormat1(self, found: Encounter, channel: ServerChannel) -> Encounter:
         """
-        Wait a moment: a server of another protocol answers, and one that refuses closes.
+        Wait a moment: a server of another protocol answers, and one that refuses closes.  Then end what a web server
+        may take for a request, and wait once more.
         """
+        seconds = min(self._settings.timeout, FIRST_WORD_SECONDS)
         try:
-            came = channel.receive(min(self._settings.timeout, FIRST_WORD_SECONDS))
+            with suppress(TimeoutError):
+                return self._format1Answered(found, channel.receive(seconds))
+            channel.send(END_OF_REQUEST, self._settings.timeout)
+            return self._format1Answered(found, channel.receive(seconds))
         except TimeoutError:
             return replace(found, answer=HelloAnswer.FORMAT_1)
         finally:
             channel.close()
+
+    def _format1Answered(self, found: Encounter, came: bytes) -> Encounter:
         if not came:
             return replace(found, answer=HelloAnswer.CLOSED)
         speech = foreignSpeech(came) if len(came) >= LEAST_SPEECH else None
-        return replace(found, answer=HelloAnswer.FORMAT_1 if speech is None else HelloAnswer.FOREIGN, speech=speech)
+        answer = HelloAnswer.FORMAT_1 if speech is None else HelloAnswer.FOREIGN
+        date = dateIn(came) if came.startswith(b"HTTP/") else found.date
+        return replace(found, answer=answer, speech=speech, date=date)
 
 
 def dateIn(head: bytes) -> datetime | None:
