@@ -77,14 +77,15 @@ acl known proxy_auth REQUIRED
 http_access allow known
 http_access deny all
 cache deny all
-cache_log stdio:/dev/stderr
+cache_mem 0
+memory_cache_shared off
 access_log none
 pid_filename none
 coredump_dir {ground.folder}
 shutdown_lifetime 0 seconds
 """
     proxy = f"http://{USER}:{PASSWORD}@{ground.way.server[0]}:{ground.way.server[1]}"
-    program = ["squid", "-N", "-f", "FILE"]
+    program = ["squid", "-n", f"uotp{ground.way.behind}", "-N", "-f", "FILE"]  # its name is that of its shared memory
     return Between(
         [(program, text)],
         _shows(ground.pki),
