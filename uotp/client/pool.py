@@ -185,6 +185,9 @@ class Pool:
         """
         See L{uotp.client.slot.SlotOwner}.
         """
+        if self._shunned is not None and self.strays:  # an attempt has met all addresses, and there is no other server
+            self._held[slot] = None
+            return False
         if self._up:
             if not slot.isEmpty or self._hasRoomOnPath():
                 return True

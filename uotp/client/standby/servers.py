@@ -31,7 +31,7 @@ class Server:
     """
 
     place: ServerPlace
-    context: ClientContext
+    context: ClientContext = field(repr=False)
     shown: str
     rank: int = 0
     health: Health = field(default_factory=Health)

@@ -109,9 +109,7 @@ class Ready:
         @return: whether it is of no use to wait longer.
         """
         pool = self.pool
-        if pool.strays and pool.strays >= self.place.server.context.addresses.known:
-            return True
-        return pool.statistics().failures >= MOST_FAILURES or now - self.begunAt >= OPENING_SECONDS
+        return bool(pool.strays) or pool.statistics().failures >= MOST_FAILURES or now - self.begunAt >= OPENING_SECONDS
 
 
 class Standby:
