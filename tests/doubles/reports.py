@@ -75,6 +75,8 @@ SERVER_REPORT = Report(
     refusals={"certificate": 3},
     visitors={"page": 1},
     evictions={"sessions": 0},
+    serversUsed={},
+    serversReady={},
     reloads={"done": 1, "failed": 0},
     filesTrouble="",
     certificates=(
@@ -102,6 +104,8 @@ CLIENT_REPORT = replace(
     pid=4712,
     listening=("127.0.0.1:8911", "[::1]:8911"),
     remote="vpn.example.com:8443",
+    serversUsed={"vpn.example.com:8443": 2, "vpn.example.org:8443": 0},
+    serversReady={"vpn.example.com:8443": 0, "vpn.example.org:8443": 1},
     workers=(WorkerReport(1, 4713, "ready", 0, 93780.0, True), WorkerReport(2, 4720, "ready", 1, 40.0, True)),
     certificates=(),
     sessions=(replace(SESSION, worker=2, client="", peer="127.0.0.1:40000", tunnelsWanted=4),),

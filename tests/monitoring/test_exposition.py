@@ -113,7 +113,7 @@ class ExpositionTests(ExpositionTestCase):
         """
         With a report that has something of all, the names that are exported are those of the table.
         """
-        report = reportOf(workers=(WORKER,))
+        report = reportOf(workers=(WORKER,), serversUsed={"a:8443": 1}, serversReady={"a:8443": 0})
         names = {name for name, _ in self.samples(report)}
         self.assertEqual(names, {metric.exportedName for metric in METRICS})
 

@@ -11,6 +11,7 @@ from uotp.client.settings import ClientSettings
 from uotp.client.sources.sessions import SessionsBySource
 from uotp.client.sources.source import SourceSession
 from uotp.client.sources.sourceport import Source
+from uotp.client.standby.servers import ClientServers
 from uotp.client.statistics import ClientStatistics
 from uotp.monitoring import (
     MOST_TUNNELS,
@@ -40,6 +41,7 @@ class ReportedClient(ReportedService, Protocol):
 
     settings: ClientSettings
     liveTunnels: LiveTunnels
+    servers: ClientServers
 
     @property
     def sessions(self) -> SessionsBySource:
@@ -126,4 +128,6 @@ class ClientReporter(ProcessReporter[SourceAndSession]):
             commonReport(client, "client", client.settings.server),
             drops=dropsOf(client.drops),
             handshakes=lowered(client.statistics().handshakes),
+            serversUsed={server.shown: server.sessions for server in client.servers.all},
+            serversReady={server.shown: server.standing for server in client.servers.all},
         )

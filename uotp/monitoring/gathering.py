@@ -197,7 +197,8 @@ class ParentReporter(CachedReports):
 
 COUNTS = ("sessionsOpened", "heldSeconds", "heldDatagrams", "again", "late", "retransmissions")
 GAUGES = ("visitorsPresent", "sessionsOpen", "tunnelsReady", "tunnelsWanted", "queuedBytes")
-NAMED = ("drops", "handshakes", "refusals", "visitors", "evictions")
+NAMED_GAUGES = ("serversUsed", "serversReady")
+NAMED = ("drops", "handshakes", "refusals", "visitors", "evictions", *NAMED_GAUGES)
 """What of reports is added up: counts, what tells how things are now, and counts by name."""
 
 
@@ -206,6 +207,7 @@ def counted(report: Report) -> Report:
     @return: of a report only what counts since the beginning.
     """
     nothing: dict[str, Any] = dict.fromkeys(GAUGES, 0)
+    nothing |= {name: dict.fromkeys(getattr(report, name), 0) for name in NAMED_GAUGES}
     return replace(report, sessions=(), worstTurn=0.0, **nothing)
 
 

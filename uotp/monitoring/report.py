@@ -178,6 +178,8 @@ class Report:
     @ivar visitors: connections of no clients, which find a web site, by what became of them.
     @ivar visitorsPresent: how many of these there are.
     @ivar evictions: what had to make room for others, by kind.
+    @ivar serversUsed: at a client how many sessions are at each server, by how it is written.
+    @ivar serversReady: at a client for how many sessions a tunnel stands by at each server.
     @ivar reloads: how often files were read again, by how that ended.
     @ivar filesTrouble: why the files on disk cannot be used, so that the old ones stay in use; empty when they can.
     @ivar certificates: what may end.
@@ -213,6 +215,8 @@ class Report:
     refusals: Mapping[str, int]
     visitors: Mapping[str, int]
     evictions: Mapping[str, int]
+    serversUsed: Mapping[str, int]
+    serversReady: Mapping[str, int]
     reloads: Mapping[str, int]
     filesTrouble: str
     certificates: tuple[CertificateReport, ...]

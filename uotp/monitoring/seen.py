@@ -224,6 +224,8 @@ def commonReport(service: ReportedService, end: str, remote: tuple[str, int]) ->
         refusals={},
         visitors={},
         evictions={},
+        serversUsed={},
+        serversReady={},
         reloads=lowered(service.reloads),
         filesTrouble=service.filesTrouble,
         certificates=certificatesOf(service.credentials),

@@ -79,7 +79,10 @@ class TablesTests(SynchronousTestCase):
 
     def test_aClientNamesItsServerAndWorkers(self) -> None:
         lines = self.printed(glance(CLIENT_REPORT, "client-8911"), 120)
-        self.assertIn("server      vpn.example.com:8443", lines)
+        words = "vpn.example.com:8443: 2 sessions; vpn.example.org:8443: 0 sessions, stands by for 1"
+        self.assertIn(f"servers     {words}", lines)
+        lone = replace(CLIENT_REPORT, serversUsed={CLIENT_REPORT.remote: 2})
+        self.assertIn("server      vpn.example.com:8443", self.printed(glance(lone, "client-8911"), 120))
         self.assertIn("workers     1 ready 26h, 2 ready 40s, restarted 1x", lines)
         lost = replace(CLIENT_REPORT.workers[0], state="starting", isTold=False)
         lines = self.printed(glance(replace(CLIENT_REPORT, workers=(lost,)), "client-8911"), 120)

@@ -114,9 +114,24 @@ def title(report: Report, name: str, _: ProgramRates | None = None) -> Text:
     )
 
 
+def serverShares(report: Report) -> list[str]:
+    """
+    @return: what each server of a client is to its sessions.
+    """
+    words = []
+    for shown, sessions in report.serversUsed.items():
+        ready = report.serversReady.get(shown, 0)
+        standing = f", stands by for {ready}" if ready else ""
+        words.append(f"{shown}: {sessions} sessions{standing}")
+    return words
+
+
 def _lines(report: Report, rates: ProgramRates | None) -> Iterator[tuple[str, Text]]:
     yield "listens", harmless(", ".join(report.listening))
-    yield "server" if report.end == "client" else "target", harmless(report.remote)
+    if len(report.serversUsed) > 1:
+        yield "servers", harmless("; ".join(serverShares(report)))
+    else:
+        yield "server" if report.end == "client" else "target", harmless(report.remote)
     if report.workers:
         yield "workers", _joined([_worker(each) for each in report.workers])
     sessions = f"{report.sessionsOpen} ({report.sessionsOpened} since the start)"

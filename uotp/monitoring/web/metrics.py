@@ -186,6 +186,14 @@ PROCESS_METRICS: tuple[OfProcess, ...] = (
         lambda report: each(report.evictions),
     ),
     (
+        gauge("uotp_server_sessions", "Sessions that are at each server of a client.", "server"),
+        lambda report: each(report.serversUsed),
+    ),
+    (
+        gauge("uotp_server_standby", "Sessions for which a tunnel stands by at each server of a client.", "server"),
+        lambda report: each(report.serversReady),
+    ),
+    (
         counter("uotp_reloads", "How often files were read again, by what became of it.", "result"),
         lambda report: each(report.reloads),
     ),
