@@ -36,7 +36,7 @@ def decoded(decoder: FrameDecoder, parts: Sequence[bytes], most: int = ALL) -> b
     @param most: frames that are decoded at one go.
     @return: the payload of all messages.
     """
-    found: list[bytes] = []
+    found: list[bytes | memoryview] = []
     for part in parts:
         decoder.feed(part)
         while decoder.take(most, found) == most:
@@ -146,7 +146,7 @@ class FrameDecoderTests(SynchronousTestCase):
         """
         What is too much waits until somebody asks again.
         """
-        decoder, found = FrameDecoder(isMasked=False), list[bytes]()
+        decoder, found = FrameDecoder(isMasked=False), list[bytes | memoryview]()
         decoder.feed(b"\x82\x01a" * 10)
         self.assertEqual((decoder.take(4, found), found, decoder.isAtRest), (4, [b"a"] * 4, False))
         decoder.feed(b"\x82\x01b")
@@ -167,7 +167,7 @@ class FrameDecoderTests(SynchronousTestCase):
         """
 
         def outcome(parts: Sequence[bytes], most: int) -> tuple[Any, ...]:
-            decoder, found = FrameDecoder(isMasked=isMasked), list[bytes]()
+            decoder, found = FrameDecoder(isMasked=isMasked), list[bytes | memoryview]()
             try:
                 for part in parts:
                     decoder.feed(part)

@@ -195,7 +195,7 @@ class WebSocketCarrier:
         """
         Decode what has come, as far as the allowance reaches, and hand it on at one go.
         """
-        pieces: list[bytes] = []
+        pieces: list[bytes | memoryview] = []
         isMore = False
         error: PeerError | None = None
         try:
@@ -205,7 +205,7 @@ class WebSocketCarrier:
         if self._decoder.ping is not None:
             self._answer()
         if pieces:
-            self.protocol.dataReceived(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+            self.protocol.dataReceived(b"".join(pieces))
         if error is not None:
             self.sayGoodbye(CloseCode.PROTOCOL_ERROR)
             self._stream.fail(error)
@@ -214,7 +214,7 @@ class WebSocketCarrier:
         elif isMore:
             self._takeTurn()
 
-    def _decode(self, pieces: list[bytes]) -> bool:
+    def _decode(self, pieces: list[bytes | memoryview]) -> bool:
         """
         @return: whether something is left for the next turn.
         """

@@ -81,12 +81,12 @@ class FrameDecoder:
         held = self._data[self._at :]
         self._data, self._at = held + data if held else data, 0
 
-    def take(self, most: int, pieces: list[bytes]) -> int:
+    def take(self, most: int, pieces: list[bytes | memoryview]) -> int:
         """
         Decode what has come.
 
         @param most: frames that may be decoded at one go.
-        @param pieces: the payload of messages is put here, in order.
+        @param pieces: the payload of messages is put here, in order, and not copied where it need not be.
         @return: how many frames that were; there may be more when these are C{most}.
         @raise PeerError: when the other end has said what it may not.
         """
@@ -104,9 +104,9 @@ class FrameDecoder:
         self.isAtRest = not (self._left or self._inMessage or self.hasClosed or self._data)
         return count
 
-    def _takePayload(self, pieces: list[bytes]) -> None:
+    def _takePayload(self, pieces: list[bytes | memoryview]) -> None:
         at = self._at
-        piece = self._data[at : at + self._left]
+        piece: bytes | memoryview = memoryview(self._data)[at : at + self._left]
         size = len(piece)
         if not size:
             return
@@ -238,7 +238,7 @@ def closeCodeOf(payload: bytes) -> int | None:
     return code
 
 
-def unmasked(data: bytes, mask: bytes, at: int) -> bytes:
+def unmasked(data: bytes | memoryview, mask: bytes, at: int) -> bytes:
     """
     @param mask: four bytes.
     @param at: which of them is for the first byte of data.
