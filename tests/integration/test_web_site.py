@@ -1,0 +1,385 @@
+"""
+What somebody sees who looks what is at the port of a server: the web server behind it, and nothing else.  Each
+probe is made twice, of our server and of the TLS port of a real nginx with the same pages, and what comes back has
+to be the same.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from bench.rig.ports import LOOPBACK, freePort
+from bench.rig.programs import environmentFor, until
+from tests.integration.correspondence import Address
+from tests.integration.harness import needed, ourCommand, runToEnd
+from tests.integration.rig import RigTestCase
+from tests.integration.test_terminator import accepts
+from tests.integration.udpends import Flow
+
+CONFIGURATION = """\
+{user}
+daemon off;
+pid {folder}/pid;
+error_log {folder}/error.log;
+worker_processes 1;
+events {{ worker_connections 256; }}
+http {{
+    access_log off;
+    client_header_timeout 3s;
+    client_body_timeout 3s;
+    keepalive_timeout 3s;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    root {folder}/pages;
+    server {{ listen {plain[0]}:{plain[1]}; }}
+    server {{
+        listen {tls[0]}:{tls[1]} ssl;
+        ssl_certificate {certificate};
+        ssl_certificate_key {key};
+    }}
+}}
+"""
+
+TOKEN = "a token of 24 letters, so"  # noqa: S105 - for a test
+
+PATH = "/a-path-that-nobody-knows"
+
+UUID = uuid.UUID(bytes=bytes(range(0x40, 0x50)), version=4).bytes
+
+HOST = b"Host: vpn.example.com\r\n"
+
+CLOSE = HOST + b"Connection: close\r\n\r\n"
+
+UPGRADE = b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: %b\r\nSec-WebSocket-Key: %b\r\n"
+
+KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
+
+CLIENT_HELLO = bytes.fromhex("16030100c5010000c10303") + bytes(range(190))
+
+LEAVE = b""
+"""Stands in place of what is said: the other end says that nothing more comes from it."""
+
+
+def asks(first: bytes, fields: bytes = CLOSE) -> list[bytes]:
+    """
+    @return: a request.
+    """
+    return [first + b"\r\n" + fields]
+
+
+def withToken(token: bytes) -> bytes:
+    """
+    @return: a hello that shows it.
+    """
+    extension = b"\4" + len(token).to_bytes(2, "big") + token
+    return b"uotp\2\0" + len(extension).to_bytes(2, "big") + UUID + extension
+
+
+PROBES: dict[str, list[bytes]] = {
+    "GET": asks(b"GET / HTTP/1.1"),
+    "GET of nothing": asks(b"GET /nothing HTTP/1.1"),
+    "HEAD": asks(b"HEAD / HTTP/1.1"),
+    "POST": asks(b"POST / HTTP/1.1", b"Content-Length: 5\r\n" + CLOSE + b"hello"),
+    "POST in chunks": asks(b"POST /x HTTP/1.1", b"Transfer-Encoding: chunked\r\n" + CLOSE + b"1\r\na\r\n0\r\n\r\n"),
+    "OPTIONS *": asks(b"OPTIONS * HTTP/1.1"),
+    "TRACE": asks(b"TRACE / HTTP/1.1"),
+    "a method that there is not": asks(b"BREW / HTTP/1.1"),
+    "HTTP/1.0": asks(b"GET / HTTP/1.0", b"\r\n"),
+    "HTTP/0.9": [b"GET /\r\n"],
+    "a bad version": asks(b"GET / HTTP/7.5"),
+    "kept alive": asks(b"GET / HTTP/1.1", HOST + b"\r\n"),
+    "two at once": [b"GET / HTTP/1.1\r\n" + HOST + b"\r\n" + b"GET /nothing HTTP/1.1\r\n" + CLOSE],
+    "one behind the other": [b"GET / HTTP/1.1\r\n" + HOST + b"\r\n", b"GET /nothing HTTP/1.1\r\n" + CLOSE],
+    "no Host": asks(b"GET / HTTP/1.1", b"\r\n"),
+    "a huge head": asks(b"GET / HTTP/1.1", b"X: " + b"a" * 40_000 + b"\r\n" + CLOSE),
+    "a huge line": asks(b"GET /" + b"a" * 40_000 + b" HTTP/1.1"),
+    "only LF": [b"GET / HTTP/1.1\nHost: a\nConnection: close\n\n"],
+    "spaces": asks(b"GET  /  HTTP/1.1"),
+    "a target that is a URL": asks(b"GET http://vpn.example.com/ HTTP/1.1"),
+    "zeros": [bytes(64)],
+    "16 bytes that are no UUID": [bytes(range(0xF0, 0x100))],
+    "a UUID of version 4, as a hello of format 1 is": [UUID],
+    "a hello of format 2 without a token": [b"uotp\2\0\0\0" + UUID],
+    "a hello with a wrong token": [withToken(b"a token that is not known")],
+    "that hello and frames": [withToken(b"a token that is not known") + b"\0\0\0\4\0\4\0\0\0\0ping"],
+    "a hello with flags": [b"uotp\2\1\0\0" + UUID],
+    "a hello of another format": [b"uotp\3\0\0\0" + UUID],
+    "HTTP/2": [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"],
+    "TLS in TLS": [CLIENT_HELLO],
+    "a PROXY header": [b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nGET / HTTP/1.1\r\n" + CLOSE],
+    "a banner of SSH": [b"SSH-2.0-OpenSSH_9.2\r\n"],
+    "half a line": [b"GET / HTT"],
+    "half a request": [b"GET / HTTP/1.1\r\nHost"],
+    "half a request, and no more": [b"GET / HTTP/1.1\r\nHost", LEAVE],
+    "a request, and no more": [b"GET / HTTP/1.1\r\n" + HOST + b"\r\n", LEAVE],
+    "nothing": [],
+    "nothing, and no more": [LEAVE],
+    "WebSocket at another path": asks(b"GET /chat HTTP/1.1", UPGRADE % (b"13", KEY) + HOST + b"\r\n"),
+    "WebSocket at a path that is nearly right": asks(
+        b"GET " + PATH[:-1].encode() + b" HTTP/1.1", UPGRADE % (b"13", KEY) + HOST + b"\r\n"
+    ),
+    "the path, another version": asks(b"GET " + PATH.encode() + b" HTTP/1.1", UPGRADE % (b"12", KEY) + HOST + b"\r\n"),
+    "the path, a bad key": asks(b"GET " + PATH.encode() + b" HTTP/1.1", UPGRADE % (b"13", b"abc") + HOST + b"\r\n"),
+    "the path, no upgrade": asks(b"GET " + PATH.encode() + b" HTTP/1.1"),
+    "the path, HTTP/1.0": asks(b"GET " + PATH.encode() + b" HTTP/1.0", UPGRADE % (b"13", KEY) + HOST + b"\r\n"),
+    "slowly": [bytes([letter]) for letter in b"GET / HTTP/1.1\r\n" + CLOSE],
+    "a hello slowly": [bytes([letter]) for letter in b"uotp\2\0\0\0" + UUID],
+}
+"""What is said, piece by piece."""
+
+NO_GOODBYE = frozenset(
+    {"half a line", "half a request", "half a request, and no more", "a request, and no more", "nothing, and no more"}
+)
+"""
+Where this nginx ends the connection without the goodbye of TLS.  Over plain TCP, which is all that we see of it, such
+an end looks like any other, and so ours has a goodbye, as that of other web servers.
+"""
+
+PATIENCE_SECONDS = 60.0
+"""Against hanging only."""
+
+
+class Prober:
+    """
+    Says something by TLS, and keeps what comes back.
+    """
+
+    def __init__(self, address: Address) -> None:
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        self._socket = socket.create_connection(address, PATIENCE_SECONDS)
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname="localhost")
+
+    def _flush(self) -> None:
+        said = self._outgoing.read()
+        if said:
+            self._socket.sendall(said)
+
+    def _do(self, act: Callable[[], bytes | None]) -> bytes | None:
+        while True:
+            try:
+                done = act()
+            except ssl.SSLWantReadError:
+                self._flush()
+                come = self._socket.recv(65536)
+                if come:
+                    self._incoming.write(come)
+                else:
+                    self._incoming.write_eof()
+            else:
+                self._flush()
+                return done
+
+    def probe(self, pieces: list[bytes]) -> tuple[bytes, str]:
+        """
+        @return: what has come back, and how it has ended.
+        """
+        heard = b""
+        with self._socket:
+            try:
+                self._do(self._tls.do_handshake)
+                for number, piece in enumerate(pieces):
+                    if number:
+                        time.sleep(0.02)
+                    if piece is LEAVE:
+                        self._leave()
+                    else:
+                        self._tls.write(piece)
+                        self._flush()
+                while True:
+                    come = self._do(lambda: self._tls.read(65536))
+                    if not come:
+                        return heard, "closed"
+                    heard += come
+            except ssl.SSLZeroReturnError:
+                return heard, "closed"
+            except ssl.SSLEOFError:
+                return heard, "cut off"
+            except (ConnectionResetError, BrokenPipeError):
+                return heard, "reset"
+
+    def _leave(self) -> None:
+        try:
+            self._tls.unwrap()
+        except ssl.SSLWantReadError:
+            self._flush()
+
+
+def probed(address: Address, pieces: list[bytes]) -> tuple[bytes, str]:
+    """
+    @return: what has come back, without its date, and how it has ended.
+    """
+    heard, end = Prober(address).probe(pieces)
+    return re.sub(rb"\r\nDate: [^\r]*", b"\r\nDate: ...", heard), end
+
+
+class WebSiteTests(RigTestCase):
+    """
+    Run a server with nginx behind it, and the same nginx with TLS of its own.
+    """
+
+    maxDiff = None
+
+    def setUp(self) -> None:
+        super().setUp()
+        program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
+        if program is None:
+            needed("nginx is missing: install the package nginx-light")
+        self.pki = self.newPki()
+        self.plain, self.tls = ((LOOPBACK, freePort(socket.SOCK_STREAM)) for _ in range(2))
+        folder = Path(self.mktemp()).resolve()
+        pages = folder / "pages"
+        pages.mkdir(parents=True)
+        (pages / "index.html").write_text("<h1>It works!</h1>\n" * 100, encoding="ascii")
+        configuration = folder / "nginx.conf"
+        configuration.write_text(
+            CONFIGURATION.format(
+                user="user root;" if os.getuid() == 0 else "",
+                folder=folder,
+                plain=self.plain,
+                tls=self.tls,
+                certificate=self.pki.serverCertificate,
+                key=self.pki.serverKey,
+            ),
+            encoding="utf-8",
+        )
+        self.nginx = self.start("nginx", [program, "-c", str(configuration)], environmentFor())
+        for address in (self.plain, self.tls):
+            until(lambda: accepts(address), "nginx accepts connections")  # noqa: B023
+        self.tokens = folder / "tokens"
+        self.tokens.write_text(TOKEN + "\n", encoding="ascii")
+        self.tokens.chmod(0o600)
+        self.udpTarget = self.udpEnd()
+
+    def startSite(self, *options: str) -> Address:
+        """
+        @return: where a server is with nginx behind it.
+        """
+        words = ["-c", self.pki.serverCertificate, "-k", self.pki.serverKey, "--token-file", str(self.tokens)]
+        fallback = f"{self.plain[0]}:{self.plain[1]}"
+        words += ["--fallback", fallback, "--http-path", PATH, "--owner-share", "100"]
+        self.server = self.startServer(self.udpTarget.address, *words, *options)
+        return self.listening(self.server)
+
+    def test_noProbeTellsTheServerFromTheOneBehindIt(self) -> None:
+        """
+        Neither by what comes nor by how it ends.
+        """
+        ours = self.startSite()
+        with ThreadPoolExecutor(len(PROBES) * 2) as threads:
+            found = {
+                name: (threads.submit(probed, ours, pieces), threads.submit(probed, self.tls, pieces))
+                for name, pieces in PROBES.items()
+            }
+            answers = {name: (one.result(), other.result()) for name, (one, other) in found.items()}
+        self.assertGreater(len(answers), 24)
+        different = {name: both for name, both in answers.items() if both[0] != both[1]}
+        self.assertEqual({name: both for name, both in different.items() if name not in NO_GOODBYE}, {})
+        for (heard, how), (theirs, _) in different.values():
+            self.assertEqual((heard, how), (theirs, "closed"))
+        self.assertTrue(answers["GET"][0][0].startswith(b"HTTP/1.1 200 OK\r\n"))
+        self.assertFalse([line for line in self.server.lines if PATH in line])
+
+    def test_clientsComeInBesideTheVisitors(self) -> None:
+        """
+        With the token, bare and at the path, and they are found by the doctor.  A wrong token is named there.
+        """
+        self.assertClientsComeIn(self.startSite())
+
+    def test_workersHaveOneDoor(self) -> None:
+        """
+        Visitors stay with the worker that has accepted them, and a tunnel at the path goes to that of its session.
+        """
+        ours = self.startSite("--workers", "2")
+        self.assertClientsComeIn(ours)
+        for _ in range(8):
+            self.assertIn("It works!", curled(ours, "/"))
+
+    def assertClientsComeIn(self, ours: Address) -> None:
+        for server in (f"{ours[0]}:{ours[1]}", f"wss://{ours[0]}:{ours[1]}{PATH}"):
+            client = self.start(
+                "our client",
+                ourCommand(
+                    "client", "-a", LOOPBACK, "-p", "0", "-n", "4", "--min-pool", "4", *self.trust(self.tokens), server
+                ),
+            )
+            flow = Flow(self.udpEnd(), self.listening(client), self.udpTarget)
+            flow.openPool()
+            flow.forth(b"there")
+            flow.back(b"and back")
+            self.assertStops(client)
+        self.assertFalse([line for line in self.server.lines if PATH in line])
+        wrong = self.tokens.with_name("wrong")
+        wrong.write_text("another token of 24 letters\n", encoding="ascii")
+        wrong.chmod(0o600)
+        found = runToEnd(ourCommand("doctor", *self.trust(wrong), f"{ours[0]}:{ours[1]}"))
+        self.assertIn("token", found.stdout)
+
+    def trust(self, tokens: Path) -> list[str]:
+        return ["-C", self.pki.caCertificate, "--token-file", str(tokens)]
+
+    def test_curlAndNmapSeeAWebServer(self) -> None:
+        """
+        What they tell of our server is what they tell of nginx.
+        """
+        ours = self.startSite()
+        for name in ("curl", "nmap"):
+            if shutil.which(name) is None:
+                needed(f"{name} is missing: install the package of that name")
+        pages = [curled(address, "/") for address in (ours, self.tls)]
+        self.assertEqual(pages[0], pages[1])
+        self.assertIn("It works!", pages[0])
+        services = [scanned(address) for address in (ours, self.tls)]
+        self.assertEqual(services[0], services[1])
+        self.assertIn("nginx", services[0])
+
+    def test_aWebServerThatIsDownIsABadGateway(self) -> None:
+        """
+        As with any web server behind another one, and the log says so.
+        """
+        ours = self.startSite()
+        self.nginx.terminate()
+        self.assertIn("502 Bad Gateway", curled(ours, "/"))
+        self.server.waitForLine("the fallback at")
+
+    def test_withoutAFallbackEveryPageIsNotFound(self) -> None:
+        words = ["-c", self.pki.serverCertificate, "-k", self.pki.serverKey, "--token-file", str(self.tokens)]
+        ours = self.listening(self.startServer(self.udpTarget.address, *words))
+        self.assertIn("404 Not Found", curled(ours, "/"))
+        for name in ("a hello with a wrong token", "TLS in TLS", "zeros", "a banner of SSH"):
+            heard, end = probed(ours, PROBES[name])
+            self.assertTrue(heard.startswith(b"HTTP/1.1 400 Bad Request\r\n"), name)
+            self.assertEqual(end, "closed", name)
+
+
+def curled(address: Address, path: str) -> str:
+    """
+    @return: what curl gets.
+    """
+    command = ["curl", "--silent", "--insecure", "--max-time", "60", f"https://{address[0]}:{address[1]}{path}"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+
+def scanned(address: Address) -> str:
+    """
+    @return: what nmap finds there, without the number of the port.
+    """
+    command = ["nmap", "-sV", "-Pn", "-n", "--unprivileged", "-p", str(address[1]), address[0]]
+    told = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    line = next((each for each in told.splitlines() if each.startswith(f"{address[1]}/")), told)
+    return line.removeprefix(str(address[1]))

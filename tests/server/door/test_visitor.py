@@ -1,0 +1,474 @@
+"""
+One connection at the door, in each of its states, and the web server behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet import error
+from twisted.internet.address import IPv4Address
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.python.failure import Failure
+
+from tests.doubles.contracts import TimerTestCase
+from tests.server.door.test_request import PATH, REQUEST
+from tests.server.test_acceptor import BAD_REQUEST, HELLO, AcceptorTestCase, CheckedAcceptor
+from uotp.net.resolver import SharedResolver
+from uotp.process.turns import Turns
+from uotp.server.acceptor import ConnectionLimits
+from uotp.server.door.fallback import ADDRESSES_SECONDS, MOST_UNSENT_BYTES, Fallback
+from uotp.server.door.visitor import (
+    DOOR_LOOK_SECONDS,
+    HESITATION_LOOKS,
+    LINGER_SECONDS,
+    SILENCE_LIMIT_SECONDS,
+)
+from uotp.server.door.visitors import Door, Fate
+from uotp.server.door.visitstates import VISIT_STATES, VisitEvent, VisitState
+from uotp.telemetry.ratelimit import RateLimit
+from uotp.tls.tokens import Tokens
+from uotp.wire.hello import ServerHello, Token, encodeServerHello
+
+HELLO2 = b"uotp\2\0\0\0" + HELLO
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+PLACE = ("192.0.2.9", 8080)
+LIMITS = ConnectionLimits(silent=6, begun=6, known=20, owned=20, visitors=3, visitorsOwned=2)
+
+
+class VisitStatesTests(TimerTestCase):
+    """
+    Hold the table to what is said of it.
+    """
+
+    def test_everyPairIsDecided(self) -> None:
+        """
+        What is not in the table changes nothing; nobody comes back from the site to the door, and nothing comes after
+        the end.
+        """
+        for state in VisitState:
+            for event in VisitEvent:
+                after = VISIT_STATES.get((state, event))
+                if state is VisitState.GONE:
+                    self.assertIsNone(after)
+                if event is VisitEvent.LOST and state is not VisitState.GONE:
+                    self.assertIs(after, VisitState.GONE)
+                if state in (VisitState.VISITING, VisitState.LEAVING):
+                    self.assertNotIn(after, (VisitState.LOOKING, VisitState.ASKING))
+        leads = {event for (_, event) in VISIT_STATES}
+        self.assertEqual(leads, set(VisitEvent))
+
+
+class Backend:
+    """
+    Is a connection to the web server, as far as a visitor's site sees it.
+    """
+
+    def __init__(self) -> None:
+        self.heard = b""
+        self.ended = self.aborted = self.closed = False
+        self.isRead = True
+        self.producer: Any = None
+
+    def getHost(self) -> IPv4Address:
+        return IPv4Address("TCP", "192.0.2.8", 40000 + id(self) % 1000)
+
+    def setTcpNoDelay(self, _: bool) -> None:  # noqa: FBT001 - Twisted's signature
+        """
+        It makes no difference here.
+        """
+
+    def registerProducer(self, producer: Any, _: bool) -> None:  # noqa: FBT001 - Twisted's signature
+        self.producer = producer
+
+    def unregisterProducer(self) -> None:
+        self.producer = None
+
+    def write(self, data: bytes) -> None:
+        assert not self.ended
+        self.heard += data
+
+    def loseWriteConnection(self) -> None:
+        self.ended = True
+
+    def loseConnection(self) -> None:
+        self.closed = True
+
+    def abortConnection(self) -> None:
+        self.aborted = True
+
+    def pauseProducing(self) -> None:
+        self.isRead = False
+
+    def resumeProducing(self) -> None:
+        self.isRead = True
+
+
+class DialledReactor:
+    """
+    Keeps what is dialled.
+    """
+
+    def __init__(self, clock: Any) -> None:
+        self.seconds: Callable[[], float] = clock.seconds
+        self.callLater = clock.callLater
+        self.dialled: list[tuple[str, int, Any]] = []
+
+    def connectTCP(self, host: str, port: int, factory: Any, timeout: float) -> None:
+        assert timeout > 0
+        self.dialled.append((host, port, factory))
+
+    def connect(self, at: int = -1) -> tuple[Any, Backend]:
+        """
+        The web server accepts the connection.
+        """
+        site, backend = self.dialled[at][2].buildProtocol(None), Backend()
+        site.makeConnection(backend)
+        return site, backend
+
+    def refuse(self, at: int = -1) -> None:
+        """
+        It does not.
+        """
+        self.dialled[at][2].clientConnectionFailed(None, Failure(error.ConnectionRefusedError()))
+
+
+class VisitorTestCase(AcceptorTestCase):
+    """
+    Puts a web server behind an acceptor.
+    """
+
+    path: bytes | None = None
+    needsPath = False
+    place = PLACE
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.reactor = DialledReactor(self.clock)
+        self.turns = Turns(self.clock)
+        self.found: list[Any] = []
+        lookup = SharedResolver(lambda call, done: done(call()), lookup=lambda *_: list(self.found))
+        self.fallback = Fallback(self.place, lookup, self.reactor, RateLimit(self.clock.seconds))
+        self.acceptor = CheckedAcceptor(
+            self.registry,
+            self.liveTunnels,
+            self.clock,
+            self.rateLimit,
+            lambda *_: None,
+            LIMITS,
+            tokens=lambda: None if self.path else Tokens("FILE", [Token(b"correct horse battery")]),
+            door=Door(self.path, self.needsPath, self.fallback),
+            visitorAllowance=lambda: self.turns.allowanceOf("visitors"),
+        )
+
+    def fates(self) -> dict[str, int]:
+        return {name: number for name, number in self.acceptor.statistics().visitors.fates.items() if number}
+
+
+class VisitorTests(VisitorTestCase):
+    """
+    Come with no token that is known.
+    """
+
+    def test_allThatWasSaidGoesOnOnce(self) -> None:
+        """
+        What came before it was known who he is, what came until the web server was there, and what comes then.
+        """
+        tunnel = self.accept()
+        stream = self.transports[0]
+        tunnel.dataReceived(HELLO2[:10])
+        tunnel.dataReceived(HELLO2[10:] + b"more")
+        stream.protocol.dataReceived(b" and more")
+        site, backend = self.reactor.connect()
+        stream.protocol.dataReceived(b", and this")
+        self.assertEqual(backend.heard, HELLO2 + b"more and more, and this")
+        site.dataReceived(b"HTTP/1.1 400 Bad\r\n\r\n")
+        self.assertEqual(stream.getOutBuffer(), b"HTTP/1.1 400 Bad\r\n\r\n")
+        self.assertEqual((self.fates(), len(self.acceptor._strangers)), ({"FALLBACK": 1}, 0))
+        self.assertEqual(len(self.liveTunnels), 0)
+
+    def test_endsArePassedOnEitherWay(self) -> None:
+        """
+        Who has said all is answered, and when both have said all the connection ends.
+        """
+        self.accept().dataReceived(GET)
+        stream = self.transports[0]
+        site, backend = self.reactor.connect()
+        stream.protocol.readConnectionLost()
+        self.assertTrue(backend.ended)
+        site.dataReceived(b"answer")
+        site.readConnectionLost()
+        self.assertTrue(stream.finished)
+        stream.getOutBuffer()
+        self.clock.advance(0)
+        self.assertTrue(stream.departed and backend.closed)
+        self.assertFalse(backend.aborted)
+
+    def test_whoDoesNotEndIsWaitedForAMoment(self) -> None:
+        self.accept().dataReceived(GET)
+        stream = self.transports[0]
+        site, backend = self.reactor.connect()
+        site.readConnectionLost()
+        self.assertTrue(stream.finished)
+        stream.protocol.dataReceived(b"late")
+        self.assertEqual(backend.heard, GET + b"late")
+        self.clock.advance(LINGER_SECONDS)
+        self.clock.advance(0)
+        self.assertTrue(stream.departed and backend.aborted)
+
+    def test_resetsArePassedOn(self) -> None:
+        for isOurs in (True, False):
+            self.accept().dataReceived(GET)
+            stream = self.transports[-1]
+            site, backend = self.reactor.connect()
+            if isOurs:
+                site.connectionLost(Failure(ConnectionLost()))
+                self.assertTrue(stream.aborted)
+            else:
+                stream.lose(ConnectionLost())
+                self.assertTrue(backend.aborted)
+                site.connectionLost(Failure(ConnectionLost()))
+            self.settle()
+        self.assertEqual(self.acceptor.statistics().visitors.present, 0)
+
+    def test_whatIsNotTakenIsNotRead(self) -> None:
+        """
+        Neither of the visitor nor of the web server.
+        """
+        self.accept().dataReceived(GET)
+        stream = self.transports[0]
+        stream.protocol.dataReceived(bytes(MOST_UNSENT_BYTES))
+        self.assertFalse(stream.isRead)
+        site, backend = self.reactor.connect()
+        self.assertTrue(stream.isRead)
+        backend.producer.pauseProducing()
+        self.assertFalse(stream.isRead)
+        backend.producer.resumeProducing()
+        self.assertTrue(stream.isRead)
+        for _ in range(4):
+            site.dataReceived(bytes(MOST_UNSENT_BYTES))
+            self.clock.advance(0)
+        self.assertFalse(backend.isRead)
+        stream.getOutBuffer()
+        for _ in range(9):
+            self.clock.advance(0)
+        self.assertTrue(backend.isRead)
+
+    def test_aGreedyVisitorHasNoMoreThanItsTurn(self) -> None:
+        self.accept().dataReceived(GET)
+        site, backend = self.reactor.connect()
+        for _ in range(3):
+            site.dataReceived(bytes(60_000))
+            self.transports[0].getOutBuffer()
+        self.assertFalse(backend.isRead)
+        for _ in range(20):
+            self.clock.advance(0)
+        self.assertTrue(backend.isRead)
+
+    def test_whoSaysNothingIsAnsweredAsTheWebServerLikes(self) -> None:
+        """
+        It is called, told nothing, and may close when it likes.
+        """
+        self.accept()
+        stream = self.transports[0]
+        self.clock.advance(DOOR_LOOK_SECONDS)
+        site, backend = self.reactor.connect()
+        self.assertEqual((backend.heard, self.fates()), (b"", {}))
+        site.readConnectionLost()
+        self.assertTrue(stream.finished)
+        self.assertEqual(self.fates(), {"FALLBACK": 1})
+
+    def test_aSlowClientIsStillLetIn(self) -> None:
+        """
+        The web server has heard nothing of it.
+        """
+        self.path = None
+        extension = b"\4\0\x15correct horse battery"
+        hello = b"uotp\2\0\0" + bytes([len(extension)]) + HELLO + extension
+        tunnel = self.accept()
+        self.clock.advance(DOOR_LOOK_SECONDS)
+        _, backend = self.reactor.connect()
+        tunnel.dataReceived(hello[:30])
+        self.clock.advance(DOOR_LOOK_SECONDS)
+        tunnel.dataReceived(hello[30:])
+        self.assertEqual((backend.heard, backend.aborted), (b"", True))
+        self.assertTrue(self.transports[0].stream[0].startswith(encodeServerHello(ServerHello(True))[:6]))
+        self.assertEqual(self.acceptor.statistics().visitors.present, 0)
+
+    def test_whoStopsWithinAHelloIsAVisitor(self) -> None:
+        self.accept().dataReceived(HELLO2[:12])
+        for _ in range(HESITATION_LOOKS):
+            self.clock.advance(DOOR_LOOK_SECONDS)
+        _, backend = self.reactor.connect()
+        self.assertEqual(backend.heard, HELLO2[:12])
+
+    def test_whoNeverSaysAnythingIsAVisitorBeforeHeIsTooSlow(self) -> None:
+        self.accept()
+        for _ in range(int(SILENCE_LIMIT_SECONDS)):
+            self.clock.advance(DOOR_LOOK_SECONDS)
+        self.assertEqual((self.fates(), len(self.acceptor._strangers)), ({"FALLBACK": 1}, 0))
+
+    def test_aWebServerThatIsDownIsSaidToBe(self) -> None:
+        """
+        In a request's answer, and in one line of the log.
+        """
+        for _ in range(2):
+            self.accept().dataReceived(GET)
+            self.reactor.refuse()
+            self.clock.advance(0)
+            self.assertTrue(self.transports[-1].stream[0].startswith(b"HTTP/1.1 502 "))
+            self.settle()
+        self.assertEqual(self.fates(), {"UNREACHABLE": 2})
+        self.assertEqual(len([line for line in self.warnings() if "cannot be reached" in line]), 1)
+
+    def test_whereThereIsNoRoomTheServerIsBusy(self) -> None:
+        """
+        One address has no more than its share, and of all whoever has most gives one up.
+        """
+        for host in ("192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.2"):
+            self.accept(host).dataReceived(GET)
+        self.assertTrue(self.transports[2].stream[0].startswith(b"HTTP/1.1 503 "))
+        self.assertEqual(self.fates(), {Fate.FALLBACK.name: 3, Fate.BUSY.name: 1})
+        self.accept("192.0.2.3").dataReceived(GET)
+        self.assertTrue(self.transports[1].aborted)
+        self.assertEqual(self.acceptor.statistics().visitors.evicted, 1)
+
+    def test_aFallbackThatIsThisVeryServerIsSeen(self) -> None:
+        self.accept().dataReceived(GET)
+        _, backend = self.reactor.connect()
+        here = backend.getHost()
+        self.patch(type(self.transports[0]), "peer", here)
+        self.accept()
+        self.assertTrue(self.transports[-1].aborted)
+        self.settle()
+        self.assertIn("names this very server", self.warnings()[-1])
+
+    def test_aServerThatStopsEndsItsVisitors(self) -> None:
+        self.accept().dataReceived(GET)
+        _, backend = self.reactor.connect()
+        self.acceptor.close()
+        self.assertTrue(self.transports[0].aborted)
+        self.settle()
+        self.assertTrue(backend.aborted)
+
+    def test_whoIsIdleForTooLongIsEnded(self) -> None:
+        self.accept().dataReceived(GET)
+        site, _ = self.reactor.connect()
+        self.clock.advance(site.idleSeconds - 1)
+        site.dataReceived(b"x")
+        self.clock.advance(site.idleSeconds - 1)
+        self.assertFalse(self.transports[0].finished)
+        self.clock.advance(1)
+        self.assertTrue(self.transports[0].finished)
+
+
+class NamedFallbackTests(VisitorTestCase):
+    """
+    Look the web server up.
+    """
+
+    place = ("web.example.com", 80)
+
+    def test_oneAddressAfterTheOtherIsTried(self) -> None:
+        """
+        They are asked for once in a while.
+        """
+        self.found = [IPv4Address("TCP", f"192.0.2.{number}", 80) for number in (5, 6)]
+        self.accept().dataReceived(GET)
+        self.reactor.refuse()
+        self.assertEqual([host for host, _, _ in self.reactor.dialled], ["192.0.2.5", "192.0.2.6"])
+        _, backend = self.reactor.connect()
+        self.assertEqual(backend.heard, GET)
+        self.found = [IPv4Address("TCP", "192.0.2.7", 80)]
+        self.accept().dataReceived(GET)
+        self.assertEqual(self.reactor.dialled[-1][0], "192.0.2.5")
+        self.transports[0].lose()
+        self.clock.advance(ADDRESSES_SECONDS)
+        self.accept().dataReceived(GET)
+        self.assertEqual(self.reactor.dialled[-1][0], "192.0.2.7")
+
+
+class PathTests(VisitorTestCase):
+    """
+    Come where the path is the only way in.
+    """
+
+    path = PATH
+    needsPath = True
+
+    def test_whoAsksForThePathIsATunnel(self) -> None:
+        """
+        Its hello comes inside.  Format 1 would do as well.
+        """
+        for inside in (HELLO2, HELLO):
+            tunnel = self.accept(secured=True)
+            tunnel.handshakeCompleted()
+            for at in range(0, len(REQUEST), 7):
+                self.transports[-1].protocol.dataReceived(REQUEST[at : at + 7])
+            stream = self.transports[-1]
+            self.assertIs(stream.webSocketMasks, False)
+            self.assertTrue(stream.stream[0].startswith(b"HTTP/1.1 101 "))
+            stream.protocol.dataReceived(inside)
+            self.assertEqual(len(self.registry), 1)
+        self.assertEqual((self.fates(), self.warnings()), ({}, []))
+        self.assertEqual(self.acceptor.statistics().handshakes["DONE"], 2)
+
+    def test_whatIsGluedToTheRequestIsTheHello(self) -> None:
+        self.accept().dataReceived(REQUEST + HELLO2)
+        self.assertEqual(len(self.registry), 1)
+
+    def test_aBareHelloIsNoWayIn(self) -> None:
+        for hello in (HELLO2, HELLO):
+            self.accept(f"192.0.2.{len(hello)}").dataReceived(hello)
+            _, backend = self.reactor.connect()
+            self.assertEqual(backend.heard, hello)
+        self.assertEqual(len(self.registry), 0)
+
+    def test_whatIsNoHelloAtThePathEndsTheTunnel(self) -> None:
+        self.accept().dataReceived(REQUEST)
+        self.transports[0].protocol.dataReceived(GET)
+        self.assertTrue(self.transports[0].aborted)
+
+    def test_aRequestThatHesitatesIsHeardByTheWebServerToo(self) -> None:
+        """
+        And may still be for us, until that has answered.
+        """
+        for isAnswered in (True, False):
+            tunnel = self.accept()
+            tunnel.dataReceived(REQUEST[:40])
+            self.clock.advance(DOOR_LOOK_SECONDS)
+            site, backend = self.reactor.connect()
+            self.assertEqual(backend.heard, REQUEST[:40])
+            if isAnswered:
+                site.dataReceived(b"HTTP/1.1 408 Too slow\r\n\r\n")
+            self.transports[-1].protocol.dataReceived(REQUEST[40:])
+            self.assertEqual(self.transports[-1].webSocketMasks, None if isAnswered else False)
+            self.assertEqual(backend.heard, REQUEST if isAnswered else REQUEST[:40])
+            self.assertEqual(backend.aborted, not isAnswered)
+
+    def test_whoAsksForAnotherPathIsHeardWhole(self) -> None:
+        request = REQUEST.replace(PATH, b"/another")
+        self.accept().dataReceived(request[:9])
+        self.transports[0].protocol.dataReceived(request[9:])
+        _, backend = self.reactor.connect()
+        self.assertEqual(backend.heard, request)
+        self.assertEqual(self.warnings(), ["refused a connection from 192.0.2.1: it speaks HTTP"])
+
+    def test_whoLeavesWithinARequestLeavesNothing(self) -> None:
+        self.accept().dataReceived(REQUEST[:30])
+        self.transports[0].lose(ConnectionDone())
+        self.assertNothingLeft()
+
+    def test_whoIsTooSlowToAskIsEnded(self) -> None:
+        """
+        Without a web server behind us he finds the page that is not found.
+        """
+        self.acceptor._visitors._door = Door(PATH, needsPath=True)
+        self.accept().dataReceived(b"GET")
+        self.transports[0].protocol.dataReceived(b" /")
+        for _ in range(HESITATION_LOOKS):
+            self.clock.advance(DOOR_LOOK_SECONDS)
+        self.assertEqual(self.fates(), {"PAGE": 1})
+        self.transports[0].protocol.dataReceived(b" \0")
+        self.assertTrue(self.transports[0].stream[0].startswith(BAD_REQUEST))
