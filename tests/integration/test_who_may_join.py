@@ -76,7 +76,7 @@ class WhoMayJoinTests(TrustTestCase):
         @param words: what the server says of it.
         """
         self.server.waitForLine(words)
-        self.clients["lost"].waitForLine("refuse")
+        self.clients["lost"].waitForLine("refuse|does not know our token")
         source = flows["kept"].source
         flows["lost"].application.send(SECRET, flows["lost"].client)
         flows["kept"].both(b"after")
