@@ -90,6 +90,21 @@ class DoctorCommandTests(CommandTestCase):
             self.assertEqual(self.printed(found=found)[0], status)
             self.assertEqual(self.printed("--json", found=found)[0], status)
 
+    def test_eachServerIsExamined(self) -> None:
+        """
+        And named before what is found, where there are several.
+        """
+        asked: list[tuple[str, int]] = []
+
+        def examine(settings: DoctorSettings) -> Iterable[Finding]:
+            asked.append(settings.server)
+            return []
+
+        out = io.StringIO()
+        self.assertEqual(doctor(["a.test:8443", "b.test:443"], examine, out), 0)
+        self.assertEqual(asked, [("a.test", 8443), ("b.test", 443)])
+        self.assertEqual(out.getvalue(), "a.test:8443\nb.test:443\n")
+
     def test_helpShowsItsOwnOptionsFirst(self) -> None:
         lines = self.outputOf(lambda: doctor(["--help"])).splitlines()
         own = lines[lines.index("Options:") : lines.index("Options of uotp-client:")]

@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import Any, ClassVar, TextIO
 
 from twisted.logger import LogLevel
@@ -27,7 +28,7 @@ from uotp.doctor import (
     exitStatusOf,
 )
 from uotp.errors import ConfigurationError
-from uotp.net import ProxyPlace
+from uotp.net import Host, ProxyPlace
 from uotp.telemetry import Logger, Spelling
 from uotp.tls import DISK, withProxyFiles
 
@@ -108,12 +109,14 @@ class DoctorOptions(ClientOptions):
         ),
     )
 
-    def doctorSettings(self) -> DoctorSettings:
+    def doctorSettings(self) -> list[DoctorSettings]:
         """
-        @return: the choices for the examination.
+        @return: the choices for the examination of each server.
         """
         chosen = self.serviceArguments()
-        server = (self["dst_address"], self["dst_port"])
+        return [self._settingsFor(place.address, chosen) for place in self["servers"]]
+
+    def _settingsFor(self, server: tuple[str, int], chosen: dict[str, Any]) -> DoctorSettings:
         proxy: ProxyPlace | None = chosen["proxy"]
         if proxy is not None and proxy.isFor(*server):
             try:
@@ -188,18 +191,23 @@ def doctor(
     options.parseOptions(argv)
     Logger.threshold = LogLevel.critical  # what the credentials would warn of is told by a step
     Spelling.spellings = DoctorOptions.spellings()
-    settings: Any = options.doctorSettings()
-    findings = (examine or examineHere)(settings)
+    each = options.doctorSettings()
     stream = sys.stdout if out is None else out
     try:
+        told: list[list[Finding]] = []
+        for settings in each:
+            findings = (examine or examineHere)(settings)
+            if options["json"]:
+                told.append(list(findings))
+                continue
+            if len(each) > 1:
+                stream.write(f"{Host.parse(settings.server[0]).besidePort}:{settings.server[1]}\n")
+            told.append(tell(findings, stream, isColoured=stream.isatty() and "NO_COLOR" not in os.environ))
         if options["json"]:
-            told = list(findings)
-            stream.write(findingsJson(told))
-        else:
-            told = tell(findings, stream, isColoured=stream.isatty() and "NO_COLOR" not in os.environ)
+            stream.write(findingsJson(list(chain.from_iterable(told))))
     except KeyboardInterrupt:
         return INTERRUPTED_EXIT_STATUS
-    return exitStatusOf(told)
+    return next((status for status in map(exitStatusOf, told) if status), 0)
 
 
 def examineHere(settings: DoctorSettings) -> Iterable[Finding]:
