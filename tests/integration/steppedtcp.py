@@ -261,4 +261,5 @@ def dial(
         choices["creator"] = staticmethod(credentials.creatorFor(address[0]))
     factory: Any = ClientFactory.forProtocol(lambda: talker)
     factory.noisy = False
+    factory.reached = lambda: None  # where a preamble comes first, the connection is made behind it
     connectTunnel(type("OurConnection", (kind,), choices), steppedReactor(), *address, factory)

@@ -414,7 +414,7 @@ class _TlsContract(RealStreamContract, _TlsCase):
         dial(listener.address, ClientCredentials(ClientTls(self.cafile(TRUSTED), cert)), TunnelSocketOptions(), here)
         stepUntil(lambda: here.ready and there.ready, "both are connected")
         pins = {each: publicKeyPin(each.certificate) for each in (GOOD, shown)}
-        known = [Security(b"uotp/2", pin, peerChain=each.known(TRUSTED.certificate)) for each, pin in pins.items()]
+        known = [Security(b"http/1.1", pin, peerChain=each.known(TRUSTED.certificate)) for each, pin in pins.items()]
         known[1] = known[1]._replace(peerName=certificateName(shown.certificate))
         self.assertEqual([here.transport.security, there.transport.security], known)
         here.transport.close()
