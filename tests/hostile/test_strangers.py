@@ -73,7 +73,8 @@ class WordsTests(HostileTestCase):
 
     def test_noSessionForWhatIsNoId(self) -> None:
         """
-        Each is closed, with one line for each kind, and opens neither session nor socket.
+        Each is answered as by a web server, with one line for each kind, and opens neither session nor socket.  When it
+        has gone, nothing is left of it.
         """
         house = self.build(wire=1)
         before = len(said(house.server, "opened"))
@@ -85,5 +86,6 @@ class WordsTests(HostileTestCase):
                 until(lambda: len(said(house.server, "refused a connection")) > refused, "it is said", SAID_SECONDS)  # noqa: B023
             lines = said(house.server, "refused a connection")[refused:]
             self.demand(len(lines) == 1 and name in lines[0], f"{words!r}: {lines}")
+            tunnel.close()
         self.demand(len(said(house.server, "opened")) == before, "a session was opened")
         self.assertHouseAsBefore()
