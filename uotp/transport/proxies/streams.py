@@ -102,4 +102,5 @@ class BareInTlsStream(ProxiedStream):
 
     def _shakeHands(self) -> None:
         self.tls, self._outer = self._outer, None
+        self.startReading()
         self._secured()
