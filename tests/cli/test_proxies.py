@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import sys
 from io import StringIO
+from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from uotp.cli.check import check
 from uotp.cli.client import Options
 from uotp.cli.introduction import commandLine
+from uotp.cli.options import USAGE_EXIT_STATUS
 from uotp.net import ProxyKind, ProxyLogin, ProxyPlace
 
 HIDDEN = "s3cr3t"
@@ -48,3 +51,20 @@ class ProxyOptionTests(SynchronousTestCase):
             refusal = self.refusal(*words)
             self.assertIn("--proxy", refusal)
             self.assertNotIn(HIDDEN, refusal)
+
+    def test_checkTriesTheFilesOfTheProxy(self) -> None:
+        """
+        Each is told with its line, and what is in it is not.
+        """
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        (folder / "word").write_text(HIDDEN, encoding="utf-8")
+        lines = ['server = "h:443"', 'proxy = "https://p"', 'proxy-auth-file = "word"', 'proxy-cafile = "none"']
+        file = folder / "client.toml"
+        file.write_text("\n".join(lines), encoding="utf-8")
+        errors = StringIO()
+        self.patch(sys, "stderr", errors)
+        self.assertEqual(check([str(file)]), USAGE_EXIT_STATUS)
+        self.assertIn("client.toml:3: proxy-auth-file: ", errors.getvalue())
+        self.assertIn("client.toml:4: proxy-cafile: cannot read", errors.getvalue())
+        self.assertNotIn(HIDDEN, errors.getvalue())

@@ -21,9 +21,18 @@ from uotp.cli.config.faults import Fault, FaultsError
 from uotp.cli.config.reading import KeysError
 from uotp.cli.options import USAGE_EXIT_STATUS, GnuOptions, Option, printable
 from uotp.errors import ConfigurationError
+from uotp.net import ProxyPlace
 from uotp.server import ServerSettings, serverCredentials
 from uotp.telemetry import Spelling, sayLast
-from uotp.tls import ClientCredentials, CredentialFiles, FilesReadOnce, ServerCredentials, endingWords, utcNow
+from uotp.tls import (
+    ClientCredentials,
+    CredentialFiles,
+    FilesReadOnce,
+    ServerCredentials,
+    endingWords,
+    utcNow,
+    withProxyFiles,
+)
 from uotp.tls.trial import FILE_FIELDS, tried
 
 ENDS = {"client": "uotp.cli.client:Options", "server": "uotp.cli.server:Options"}
@@ -137,12 +146,29 @@ class Findings:
         if "no-tls" in words:
             paths = {"tokenFile": paths["tokenFile"]}
         trial = tried({setting: path for setting, path in paths.items() if path}, files)
+        self._tryProxy(options, files)
         for setting, reason in trial.faults:
             self.faults.append(self.configuration.faultAt(keys[setting], reason))
             self.tried.add(reason)
         for ending in trial.endings(utcNow()):
             isOver = ending.reason.startswith(("expired on", "is not valid before"))
             (self.refuse if isOver else self.warn)(endingWords(ending))
+
+    def _tryProxy(self, options: CommonOptions, files: CredentialFiles) -> None:
+        """
+        Try the files that a client has for its proxy.
+        """
+        words = dict(self.configuration.options)
+        proxy = options.get("proxy", None)
+        if not isinstance(proxy, ProxyPlace):
+            return
+        for name in ("proxy-auth-file", "proxy-cafile"):
+            chosen = {each: words.get(each) if each == name else None for each in ("proxy-auth-file", "proxy-cafile")}
+            try:
+                withProxyFiles(proxy, chosen["proxy-auth-file"], chosen["proxy-cafile"], files)
+            except ConfigurationError as error:
+                self.faults.append(self.configuration.faultAt(name, str(error)))
+                self.tried.add(str(error))
 
 
 def findings(options: CommonOptions, end: str, found: Findings, files: CredentialFiles) -> None:
