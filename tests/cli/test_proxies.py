@@ -15,6 +15,7 @@ from uotp.cli.client import Options
 from uotp.cli.introduction import commandLine
 from uotp.cli.options import USAGE_EXIT_STATUS
 from uotp.net import ProxyKind, ProxyLogin, ProxyPlace
+from uotp.telemetry import Spelling
 
 HIDDEN = "s3cr3t"
 
@@ -64,6 +65,7 @@ class ProxyOptionTests(SynchronousTestCase):
         file.write_text("\n".join(lines), encoding="utf-8")
         errors = StringIO()
         self.patch(sys, "stderr", errors)
+        self.patch(Spelling, "spellings", Spelling.spellings)  # which the command sets
         self.assertEqual(check([str(file)]), USAGE_EXIT_STATUS)
         self.assertIn("client.toml:3: proxy-auth-file: ", errors.getvalue())
         self.assertIn("client.toml:4: proxy-cafile: cannot read", errors.getvalue())
