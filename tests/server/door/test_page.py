@@ -9,15 +9,15 @@ import re
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.process.turns import Turns, Unlimited
+from uotp.process.turns import READ_UNITS, Turns, Unlimited
+from uotp.server.door.heads import MOST_HEAD_LINES, MOST_REQUEST_HEAD_BYTES, mayBeRequest
 from uotp.server.door.page import (
     BAD_GATEWAY,
     MOST_BODY_BYTES,
-    MOST_REQUEST_HEAD_BYTES,
     NOT_FOUND,
+    REQUEST_UNITS,
     REQUESTS_A_TURN,
     StaticSite,
-    mayBeRequest,
 )
 
 HOST = b"Host: a\r\n\r\n"
@@ -28,7 +28,7 @@ ANSWERS = {
     "another path": (b"GET /x?y HTTP/1.1\r\n" + HOST, [404], False),
     "HEAD": (b"HEAD / HTTP/1.1\r\n" + HOST, [404], False),
     "POST": (b"POST / HTTP/1.1\r\nContent-Length: 3\r\n" + HOST + b"abc", [404], False),
-    "chunks": (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" + HOST + b"1\r\na\r\n0\r\n\r\n", [404], False),
+    "chunks": (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" + HOST + b"1\r\na\r\n0\r\n\r\n", [404], True),
     "OPTIONS": (b"OPTIONS * HTTP/1.1\r\n" + HOST, [404], False),
     "TRACE": (b"TRACE / HTTP/1.1\r\n" + HOST, [404], False),
     "two at once": (GET + GET, [404, 404], False),
@@ -47,6 +47,7 @@ ANSWERS = {
     "SSH": (b"SSH-2.0-x\r\n", [400], True),
     "PROXY": (b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n", [400], True),
     "a long head": (b"GET / HTTP/1.1\r\nX: " + b"a" * MOST_REQUEST_HEAD_BYTES, [431], True),
+    "a head of short lines": (b"GET / HTTP/1.1\r\n" + b"a:\r\n" * MOST_HEAD_LINES + HOST, [431], True),
     "a long body": (
         b"POST / HTTP/1.1\r\nContent-Length: 9999999\r\n" + HOST + bytes(MOST_BODY_BYTES + 1),
         [413],
@@ -159,11 +160,36 @@ class PageTests(SynchronousTestCase):
         guest = RecordingGuest()
         site = self.site(guest, allowance=turns.allowanceOf("visitors"))
         site.feed(GET * 50)
-        self.assertEqual((len(guest.numbers), guest.isRead), (REQUESTS_A_TURN, False))
+        self.assertLessEqual(len(guest.numbers), REQUESTS_A_TURN)
+        self.assertFalse(guest.isRead)
         site.end()
         for _ in range(100):
             self.clock.advance(0)
         self.assertEqual((len(guest.numbers), guest.isRead, guest.hasEnded), (50, False, True))
+
+    def test_longHeadsAreAnsweredOneByOne(self) -> None:
+        """
+        To read a head takes time for each line.
+        """
+        turns = Turns(self.clock)
+        guest = RecordingGuest()
+        site = self.site(guest, allowance=turns.allowanceOf("visitors"))
+        site.feed((b"GET / HTTP/1.1\r\n" + b"a:\r\n" * (READ_UNITS - REQUEST_UNITS) + HOST) * 3)
+        self.assertEqual((guest.numbers, guest.isRead), ([404], False))
+        for _ in range(100):
+            self.clock.advance(0)
+        self.assertEqual((guest.numbers, guest.isRead), ([404] * 3, True))
+
+    def test_noChunkIsRead(self) -> None:
+        """
+        There may be thousands in a read, and as many lines behind the last one.
+        """
+        guest = RecordingGuest()
+        site = self.site(guest)
+        site.feed(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" + HOST)
+        self.assertEqual((guest.numbers, guest.hasEnded), ([404], True))
+        site.feed(b"1\r\na\r\n" * 10000 + b"0\r\n" + b"a:\r\n" * 3000 + b"\r\n" + GET)
+        self.assertEqual(guest.numbers, [404])
 
     def test_whoDoesNotTakeAnswersGetsNoMore(self) -> None:
         guest = RecordingGuest()

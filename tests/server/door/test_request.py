@@ -7,6 +7,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from uotp.errors import PeerError
+from uotp.server.door.heads import MOST_HEAD_LINES
 from uotp.server.door.request import MOST_REQUEST_LINE_BYTES, MOST_UPGRADE_BYTES, PathUpgrade, judgeRequest
 
 PATH = b"/a-path-that-nobody-knows"
@@ -32,6 +33,10 @@ VISITORS = {
     "no upgrade": (REQUEST.replace(b"Upgrade: websocket\r\n", b""), "it does not ask for WebSocket"),
     "another version": (REQUEST.replace(b"13", b"12"), "it speaks another version of WebSocket"),
     "a bad key": (REQUEST.replace(b"dGhl", b"dGh"), "it has no key of WebSocket"),
+    "a head of short lines": (
+        REQUEST[:-2] + b"a:\r\n" * MOST_HEAD_LINES + b"\r\n",
+        "its request is broken or too long",
+    ),
     "no host": (REQUEST.replace(b"Host: vpn.example.com\r\n", b""), "its request is broken or too long"),
     "two lengths": (
         REQUEST.replace(b"Host:", b"Content-Length: 1\r\nContent-Length: 2\r\nHost:"),

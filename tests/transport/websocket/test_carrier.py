@@ -283,6 +283,18 @@ class BoundTests(_CarrierTestCase):
         self.comes(ping)
         self.assertEqual(self.connection.queuedBytes(), before + 127)
 
+    def test_whatBringsNothingCostsUnits(self) -> None:
+        """
+        However little comes at one go: or many connections of one owner could take all the time.
+        """
+        for nothing in (EMPTY, controlMessage(Opcode.PING, masks=True)):
+            self.setUp()
+            self.limit()
+            for _ in range(READ_UNITS):
+                self.socket.coming.append(nothing)
+                self.connection.doRead()
+            self.assertTrue(self.connection.allowance.isSpent, nothing)
+
     def test_whatMayNotBeSaidEndsIt(self) -> None:
         """
         What came before it is handed on; the peer is told, and the protocol hears why.

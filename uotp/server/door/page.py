@@ -5,13 +5,13 @@ a bad request.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from email.utils import formatdate
 
 import h11
 
 from uotp.boundaries import Allowance
+from uotp.server.door.heads import MOST_HEAD_LINES, MOST_REQUEST_HEAD_BYTES, linesOfHead, mayBeRequest
 from uotp.server.door.seams import Guest
 
 NOT_FOUND = 404
@@ -44,9 +44,6 @@ PAGE = (
     "<body>\r\n<h1>{status} {reason}</h1>\r\n</body>\r\n</html>\r\n"
 )
 
-MOST_REQUEST_HEAD_BYTES = 16 * 1024
-"""So long the head of a request may be."""
-
 MOST_BODY_BYTES = 1 << 20
 """So much of the body of one request is read, and thrown away."""
 
@@ -54,30 +51,20 @@ REQUESTS_A_TURN = 8
 """So many requests that have come at one go are answered before others get their turn: about a millisecond."""
 
 REQUEST_UNITS = 10
-"""To answer one request takes about as long as to hand on so many lone datagrams."""
+"""
+To answer one request takes about as long as to hand on so many lone datagrams; to read it, one more for each line of
+its head.
+"""
 
 REQUEST_SECONDS = 60.0
 """A request may take so long, and so long nobody need say anything: as with other web servers."""
 
-_LINE = re.compile(rb"[A-Z_-]{1,32} [^\x00-\x20\x7f]+ HTTP/[0-9]\.[0-9]")
-"""The first line of a request."""
 
-_BEGINNING = re.compile(
-    rb"[A-Z_-]{0,32}"
-    rb"( [^\x00-\x20\x7f]*( (H(T(T(P(/([0-9](\.([0-9]\r?)?)?)?)?)?)?)?)?)?)?"
-)
-"""What it may be as far as it has come."""
-
-
-def mayBeRequest(begun: bytes) -> bool:
+def isInChunks(request: h11.Request) -> bool:
     """
-    @param begun: the first bytes of a request, whose head is not complete.
-    @return: whether it may become one.
+    @return: whether the body of a request comes in chunks.
     """
-    line, isEnded, _ = begun.partition(b"\n")
-    if isEnded:
-        return _LINE.fullmatch(line.removesuffix(b"\r")) is not None
-    return _BEGINNING.fullmatch(line) is not None
+    return any(name == b"transfer-encoding" for name, _ in request.headers)
 
 
 class StaticSite:
@@ -108,7 +95,7 @@ class StaticSite:
         self._status = status
         self._connection = h11.Connection(h11.SERVER, max_incomplete_event_size=MOST_REQUEST_HEAD_BYTES)
         self._request: h11.Request | None = None
-        self._bodyBytes = 0
+        self._bodyBytes = self._lines = 0
         self._isOver = self._waits = self._hasEnded = self._isPaused = False
         self.activeAt = now()
 
@@ -124,14 +111,13 @@ class StaticSite:
     def _goOn(self) -> None:
         if self._waits or self._isPaused:
             return
-        for _ in range(REQUESTS_A_TURN):
-            if self._isOver or not self._step():
-                break
-        else:
-            if not self._isOver:
+        allowance, count = self._allowance, 0
+        while not self._isOver and self._step():
+            count += 1
+            if count == REQUESTS_A_TURN or allowance.isSpent or allowance.owner.isExhausted:
                 self._waits = True
                 self._guest.pauseReading()
-                self._allowance.later(self._turn)
+                allowance.later(self._turn)
                 return
         if self._hasEnded and not self._isOver:
             self._finish()
@@ -151,6 +137,9 @@ class StaticSite:
         @return: whether there may be another one.
         """
         while True:
+            if self._connection.their_state is h11.IDLE and not self._hasFewLines():
+                self._refuse(HEAD_TOO_LARGE)
+                return False
             try:
                 event = self._connection.next_event()
             except h11.RemoteProtocolError as error:
@@ -166,15 +155,23 @@ class StaticSite:
             if self._isOver:
                 return False
 
+    def _hasFewLines(self) -> bool:
+        """
+        @return: whether the head that comes next is one to be read.
+        """
+        lines = linesOfHead(self._connection.trailing_data[0])
+        self._lines = min(lines, MOST_HEAD_LINES)
+        return lines <= MOST_HEAD_LINES
+
     def _hear(self, event: object) -> None:
         """
-        A part of a request has come.
+        A part of a request has come.  A body in chunks is not read, since there may be one byte in each.
         """
         if isinstance(event, h11.Request):
             self._request, self._bodyBytes = event, 0
             if event.http_version not in {b"1.0", b"1.1"}:
                 self._refuse(VERSION_NOT_SUPPORTED)
-            elif self._connection.they_are_waiting_for_100_continue:
+            elif self._connection.they_are_waiting_for_100_continue or isInChunks(event):
                 self._answer(self._status, isLast=True)
         elif isinstance(event, h11.Data):
             self._bodyBytes += len(event.data)
@@ -201,7 +198,7 @@ class StaticSite:
         """
         Answer what was asked last.
         """
-        self._allowance.spend(REQUEST_UNITS)
+        self._allowance.spend(REQUEST_UNITS + self._lines)
         self.activeAt = self._now()
         connection, request = self._connection, self._request
         reason = REASONS[status]

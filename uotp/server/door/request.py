@@ -11,6 +11,7 @@ from typing import NamedTuple
 import h11
 
 from uotp.errors import PeerError
+from uotp.server.door.heads import MOST_HEAD_LINES, linesOfHead
 from uotp.transport import answerToUpgrade
 from uotp.wire import foreignSpeech
 
@@ -26,6 +27,8 @@ MOST_UPGRADE_BYTES = 8192
 HTTP = "it speaks HTTP"
 
 NO_HELLO = "what it says is no hello"
+
+BROKEN = "it asks for the path by HTTP, and its request is broken or too long"
 
 
 class PathUpgrade(NamedTuple):
@@ -77,13 +80,14 @@ def judgeHead(shown: bytes) -> PathUpgrade | None:
     @return: see L{judgeRequest}.
     @raise PeerError: when it is no upgrade.
     """
+    if linesOfHead(shown) > MOST_HEAD_LINES:
+        raise PeerError(BROKEN)
     connection = h11.Connection(h11.SERVER, max_incomplete_event_size=MOST_UPGRADE_BYTES)
     connection.receive_data(shown)
     try:
         request = connection.next_event()
     except h11.RemoteProtocolError:
-        reason = "it asks for the path by HTTP, and its request is broken or too long"
-        raise PeerError(reason) from None
+        raise PeerError(BROKEN) from None
     if request is h11.NEED_DATA:
         return None
     assert isinstance(request, h11.Request)

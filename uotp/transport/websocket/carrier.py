@@ -48,6 +48,9 @@ or two messages come.  It takes some three milliseconds.
 PONG_SECONDS = 1.0
 """While the other end takes nothing, a ping is answered no more often, so that answers do not pile up."""
 
+PONG_UNITS = 2
+"""To answer a ping takes about as long as to hand on so many lone datagrams."""
+
 GOODBYE_SECONDS = 1.0
 """So long the other end may take to end a connection of which it has said that nothing more comes on it."""
 
@@ -206,6 +209,8 @@ class WebSocketCarrier:
             self._answer()
         if pieces:
             self.protocol.dataReceived(b"".join(pieces))
+        else:
+            self._stream.allowance.spend(1)  # what brings nothing takes its time as well
         if error is not None:
             self.sayGoodbye(CloseCode.PROTOCOL_ERROR)
             self._stream.fail(error)
@@ -243,6 +248,7 @@ class WebSocketCarrier:
         if self._stream.queuedBytes() and now < self._lastPong + PONG_SECONDS:
             return
         self._lastPong = now
+        self._stream.allowance.spend(PONG_UNITS)
         self._writeBare(controlMessage(Opcode.PONG, ping, masks=self._masks))
 
     # The end.
