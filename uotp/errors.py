@@ -70,3 +70,11 @@ class LookupFailed(UotpError):
     """
     Is raised when a host name has led to no address.  Its text is the reason, in words.
     """
+
+
+def forgetFrames(error: BaseException) -> None:
+    """
+    Let go of the Python frames that an error came through.  One that raises itself again, as those of h11 do, is
+    known by them: error and frames, with all that was done in them, would stay until garbage is looked for.
+    """
+    error.__traceback__ = None

@@ -4,7 +4,9 @@ What a server says that has nothing to show.
 
 from __future__ import annotations
 
+import gc
 import re
+import weakref
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -114,6 +116,16 @@ class PageTests(SynchronousTestCase):
             self.site(guest).feed(said)
             self.assertEqual((guest.numbers, guest.hasEnded), (numbers, isLast), name)
             self.assertNotIn(b"uotp", guest.heard)
+
+    def test_nothingOfAVisitIsLeftToTheGarbageCollector(self) -> None:
+        gc.disable()
+        self.addCleanup(gc.enable)
+        for name, (said, _, _) in ANSWERS.items():
+            site = self.site(RecordingGuest())
+            site.feed(said)
+            known = weakref.ref(site)
+            del site
+            self.assertIsNone(known(), name)
 
     def test_byteByByteTheAnswersAreTheSame(self) -> None:
         for name, (said, numbers, isLast) in ANSWERS.items():

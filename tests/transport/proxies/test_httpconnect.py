@@ -4,6 +4,10 @@ What is said to an HTTP proxy, and what its answers mean.
 
 from __future__ import annotations
 
+import contextlib
+import gc
+import weakref
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from uotp.errors import PeerError
@@ -102,6 +106,16 @@ class AnswerTests(SynchronousTestCase):
         preamble = HttpConnect("good.test", 443, LOGIN)
         answer = b"HTTP/1.1 407 x\r\nProxy-Authenticate: Basic realm=alice\r\n\r\n"
         self.assertIn("does not accept", str(self.assertRaises(PeerError, preamble.received, answer)))
+
+    def test_nothingOfABrokenAnswerIsLeftToTheGarbageCollector(self) -> None:
+        gc.disable()
+        self.addCleanup(gc.enable)
+        preamble = HttpConnect("good.test", 443, LOGIN)
+        with contextlib.suppress(PeerError):
+            preamble.received(b"HTTP/1.1 200 OK\r\nbroken\r\n\r\n")
+        known = weakref.ref(preamble)
+        del preamble
+        self.assertIsNone(known())
 
     def test_headIsBounded(self) -> None:
         """

@@ -4,6 +4,10 @@ The upgrade to WebSocket, at both ends, against each other and against another i
 
 from __future__ import annotations
 
+import contextlib
+import gc
+import weakref
+
 import h11
 from hypothesis import given
 from hypothesis import strategies as st
@@ -152,6 +156,16 @@ class ClientTests(SynchronousTestCase):
             b"a" * (MOST_RESPONSE_BYTES + 1),
         ):
             self.assertIn("speaks no HTTP", self.refusal(other + b"\r\n\r\n"))
+
+    def test_nothingOfABrokenAnswerIsLeftToTheGarbageCollector(self) -> None:
+        gc.disable()
+        self.addCleanup(gc.enable)
+        asked = upgrade()
+        with contextlib.suppress(PeerError):
+            asked.received(b"HTTP/1.1 abc\r\n\r\n")
+        known = weakref.ref(asked)
+        del asked
+        self.assertIsNone(known())
 
     def test_headIsBounded(self) -> None:
         asked = upgrade()

@@ -11,6 +11,7 @@ from email.utils import formatdate
 import h11
 
 from uotp.boundaries import Allowance
+from uotp.errors import forgetFrames
 from uotp.server.door.heads import MOST_HEAD_LINES, MOST_REQUEST_HEAD_BYTES, linesOfHead, mayBeRequest
 from uotp.server.door.seams import Guest
 
@@ -143,6 +144,7 @@ class StaticSite:
             try:
                 event = self._connection.next_event()
             except h11.RemoteProtocolError as error:
+                forgetFrames(error)
                 self._refuse(error.error_status_hint)
                 return False
             if event is h11.NEED_DATA or event is h11.PAUSED:

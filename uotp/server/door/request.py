@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import h11
 
-from uotp.errors import PeerError
+from uotp.errors import PeerError, forgetFrames
 from uotp.server.door.heads import MOST_HEAD_LINES, linesOfHead
 from uotp.transport import answerToUpgrade
 from uotp.wire import foreignSpeech
@@ -86,7 +86,8 @@ def judgeHead(shown: bytes) -> PathUpgrade | None:
     connection.receive_data(shown)
     try:
         request = connection.next_event()
-    except h11.RemoteProtocolError:
+    except h11.RemoteProtocolError as error:
+        forgetFrames(error)
         raise PeerError(BROKEN) from None
     if request is h11.NEED_DATA:
         return None

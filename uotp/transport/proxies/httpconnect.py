@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import h11
 
-from uotp.errors import PeerError
+from uotp.errors import PeerError, forgetFrames
 from uotp.net import Host, ProxyLogin, dnsName
 
 MOST_HEADS_BYTES = 16 * 1024
@@ -99,8 +99,9 @@ class HttpConnect:
             while isinstance(event, h11.InformationalResponse):
                 event = self._http.next_event()
         except h11.RemoteProtocolError as error:
+            forgetFrames(error)
             reason = f"{NO_HTTP_PROXY}, or its answer is broken or too long"
-            raise PeerError(reason) from error
+            raise PeerError(reason) from None
         if event is h11.NEED_DATA:
             return None
         if not isinstance(event, h11.Response):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 import h11
 
 from uotp.boundaries import Upgrade
-from uotp.errors import PeerError
+from uotp.errors import PeerError, forgetFrames
 
 Fields = Iterable[tuple[bytes, bytes]]
 """The names of header fields in small letters, each with a value."""
@@ -163,7 +163,8 @@ class WebSocketUpgrade:
         while True:
             try:
                 event = self._connection.next_event()
-            except h11.RemoteProtocolError:
+            except h11.RemoteProtocolError as error:
+                forgetFrames(error)
                 reason = "what answers there speaks no HTTP, or it is broken"
                 raise PeerError(reason) from None
             if event is h11.NEED_DATA:
