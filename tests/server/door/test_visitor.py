@@ -105,6 +105,17 @@ class Backend:
         self.isRead = True
 
 
+class Dial:
+    """
+    Tries to connect to the web server.
+    """
+
+    isOver = False
+
+    def disconnect(self) -> None:
+        self.isOver = True
+
+
 class DialledReactor:
     """
     Keeps what is dialled.
@@ -114,10 +125,13 @@ class DialledReactor:
         self.seconds: Callable[[], float] = clock.seconds
         self.callLater = clock.callLater
         self.dialled: list[tuple[str, int, Any]] = []
+        self.dials: list[Dial] = []
 
-    def connectTCP(self, host: str, port: int, factory: Any, timeout: float) -> None:
+    def connectTCP(self, host: str, port: int, factory: Any, timeout: float) -> Dial:
         assert timeout > 0
         self.dialled.append((host, port, factory))
+        self.dials.append(Dial())
+        return self.dials[-1]
 
     def connect(self, at: int = -1) -> tuple[Any, Backend]:
         """
@@ -351,6 +365,17 @@ class VisitorTests(VisitorTestCase):
         self.assertTrue(self.transports[0].aborted)
         self.settle()
         self.assertTrue(backend.aborted)
+
+    def test_whoHasGoneIsDialledForNoMore(self) -> None:
+        """
+        A web server that stands still accepts nothing for seconds, and visitors come and go in less.
+        """
+        self.accept().dataReceived(GET)
+        self.assertFalse(self.reactor.dials[0].isOver)
+        self.transports[0].lose()
+        self.assertTrue(self.reactor.dials[0].isOver)
+        self.reactor.refuse()
+        self.assertEqual(len(self.reactor.dialled), 1)
 
     def test_whoIsIdleForTooLongIsEnded(self) -> None:
         self.accept().dataReceived(GET)

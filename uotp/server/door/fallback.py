@@ -46,9 +46,11 @@ class FallbackSite(TwistedProtocol):
     Is a connection to the web server for one visitor.
 
     @ivar localAddress: host and port of our end, while it is connected.
+    @ivar dial: what tries to connect, by Twisted's C{IConnector}.
     """
 
     transport: Any
+    dial: Any = None
     idleSeconds = QUIET_VISIT_SECONDS
     localAddress: tuple[str, int] | None = None
 
@@ -240,6 +242,8 @@ class FallbackSite(TwistedProtocol):
         self._isOver = True
         self._unsent = []
         if not self._isOpen:
+            if self.dial is not None:  # or visitors who come and go leave descriptors behind
+                self.dial.disconnect()
             return
         self.transport.unregisterProducer()
         if self._hasEnded and self._hasSiteEnded:
@@ -344,7 +348,7 @@ class Fallback:
             return
         first, *others = addresses
         dial = FallbackDial(site, others, self)
-        self._reactor.connectTCP(first.host, first.port, dial, timeout=FALLBACK_SECONDS)
+        site.dial = self._reactor.connectTCP(first.host, first.port, dial, timeout=FALLBACK_SECONDS)
 
     def failed(self, site: FallbackSite, addresses: list[Any], reason: Failure) -> None:
         """
