@@ -71,7 +71,7 @@ class BalancedServersTests(LoadTestCase):
         @param address: of a server, as the page has it.
         @return: the server, which listens.
         """
-        words = shlex.split(self.blocks[SERVERS[self.name]])[1:-2]
+        words = shlex.split(self.blocks[SERVERS[self.name]].replace("\\\n", " "))[1:-2]
         words = [{"10.0.0.10": LOOPBACK, "10.0.0.11": LOOPBACK}.get(word, self.files.get(word, word)) for word in words]
         words += ["-p", str(self.ports[address]), *map(str, self.udpTarget.address)]
         server = self.start(f"server at {address}", ourCommand("server", *words, module=self.module))
