@@ -1,5 +1,6 @@
 """
-What both ends leave to the garbage collector, on real sockets: nothing of ours.
+What both ends leave to the garbage collector, on real sockets: nothing of ours.  Nor does what a visitor of the web
+site leaves.
 """
 
 from __future__ import annotations
@@ -15,17 +16,33 @@ import gc, socket, sys
 gc.disable()
 
 from twisted.internet import defer, reactor, task
-from twisted.internet.protocol import DatagramProtocol
+from twisted.internet.protocol import DatagramProtocol, Factory, Protocol
 
-from uotp.services import ClientTls, ServerTls, WireChoice, clientService, serverService, useMonotonicClock
+from uotp.services import (
+    ClientTls,
+    ServerPlace,
+    ServerTls,
+    WireChoice,
+    clientService,
+    parseProxy,
+    serverService,
+    useMonotonicClock,
+)
 
 pki, way = sys.argv[1:]
+PATH = "/a-path-that-nobody-knows"
 useMonotonicClock(reactor)
 
 
 class Echo(DatagramProtocol):
     def datagramReceived(self, datagram, address):
         self.transport.write(datagram, address)
+
+
+class WebServer(Protocol):
+    def dataReceived(self, data):
+        self.transport.write(b"HTTP/1.1 407 no\\r\\nContent-Length: 0\\r\\n\\r\\n")
+        self.transport.loseConnection()
 
 
 def tls(kind):
@@ -39,6 +56,10 @@ def tls(kind):
 
 
 target = reactor.listenUDP(0, Echo(), interface="127.0.0.1")
+web = reactor.listenTCP(0, Factory.forProtocol(WebServer), interface="127.0.0.1")
+webAddress = "127.0.0.1", web.getHost().port
+if "site is down" in way:
+    web.stopListening()
 silent = socket.create_server(("127.0.0.1", 0))
 address, services = silent.getsockname(), []
 if way in ("refused", "refused plain"):
@@ -46,12 +67,16 @@ if way in ("refused", "refused plain"):
 elif way != "silent":
     wire = WireChoice.ONE if way == "format 1" else WireChoice.AUTO
     services.append(serverService(
-        ("127.0.0.1", target.getHost().port), listen=("127.0.0.1", 0), tls=tls(ServerTls), wire=wire, linger=0.2
+        ("127.0.0.1", target.getHost().port), listen=("127.0.0.1", 0), tls=tls(ServerTls), wire=wire, linger=0.2,
+        fallback=webAddress if "visitors" in way else None, httpPath=PATH if "path" in way else None,
     ))
     services[0].startService()
     address = services[0].listening
+if "path" in way:
+    address = ServerPlace(*address, "/wrong" if "wrong" in way else PATH)
 client = clientService(
-    address, listen=("127.0.0.1", 0), tls=tls(ClientTls), expire=0.5, poolSize=3, timeout=0.3, backoff=0.2
+    address, listen=("127.0.0.1", 0), tls=tls(ClientTls), expire=0.5, poolSize=3, timeout=0.3, backoff=0.2,
+    proxy=parseProxy("http://%s:%d" % webAddress) if "proxy" in way else None,
 )
 client.startService()
 services.insert(0, client)
@@ -65,6 +90,18 @@ def idle():
 
 
 @defer.inlineCallbacks
+def visit():
+    visitors = [socket.create_connection(services[1].listening) for _ in range(3)]
+    for said in (b"GET / HTTP/1.1\\r\\n", b"Host: here\\r\\n\\r\\n"):
+        for visitor in visitors[1:]:
+            visitor.send(said)
+        yield task.deferLater(reactor, 1.2)
+    for visitor in visitors:
+        visitor.close()
+    yield task.deferLater(reactor, 0.2)
+
+
+@defer.inlineCallbacks
 def round():
     sources = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(3)]
     for _ in range(4):
@@ -73,6 +110,8 @@ def round():
         yield task.deferLater(reactor, 0.1)
     for source in sources:
         source.close()
+    if "visitors" in way:
+        yield visit()
     while not idle():
         yield task.deferLater(reactor, 0.05)
     yield task.deferLater(reactor, 0.2)
@@ -96,7 +135,22 @@ task.react(lambda _: rounds())
 """
 """Runs both ends with the collector off, opens and ends sessions, and says which classes of ours were found."""
 
-WAYS = ("format 2", "format 1", "plain", "refused", "refused plain", "silent", "refused by the server")
+WAYS = (
+    "format 2",
+    "format 1",
+    "plain",
+    "refused",
+    "refused plain",
+    "silent",
+    "refused by the server",
+    "by a path",
+    "by a path, plain",
+    "by a wrong path",
+    "refused by a proxy",
+    "visitors, plain",
+    "visitors by a path, plain",
+    "visitors whose site is down, plain",
+)
 
 
 class GarbageTests(RigTestCase):

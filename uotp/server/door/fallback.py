@@ -140,6 +140,7 @@ class FallbackSite(TwistedProtocol):
             self.transport.abortConnection()
             return
         self._isOpen = True
+        self.dial = None
         here = self.transport.getHost()
         self.localAddress = (here.host, here.port)
         self._fallback.opened(self)
@@ -227,6 +228,7 @@ class FallbackSite(TwistedProtocol):
         """
         It cannot be reached.
         """
+        self.dial = None
         if self._isOver:
             return
         self._isOver = True
@@ -242,8 +244,9 @@ class FallbackSite(TwistedProtocol):
         self._isOver = True
         self._unsent = []
         if not self._isOpen:
-            if self.dial is not None:  # or visitors who come and go leave descriptors behind
-                self.dial.disconnect()
+            dial, self.dial = self.dial, None
+            if dial is not None:  # or visitors who come and go leave descriptors behind
+                dial.disconnect()
             return
         self.transport.unregisterProducer()
         if self._hasEnded and self._hasSiteEnded:
@@ -263,21 +266,37 @@ class FallbackDial(ClientFactory):
         """
         @param addresses: those that are left.
         """
-        self._site = site
+        self._site: FallbackSite | None = site
         self._addresses = addresses
         self._fallback = fallback
+
+    def _release(self) -> FallbackSite:
+        """
+        Let go of the site: who has dialled is known to the connection, so all is freed without the garbage collector.
+
+        @return: the site.
+        """
+        site, self._site = self._site, None
+        assert site is not None
+        return site
 
     def buildProtocol(self, _: Any) -> FallbackSite:
         """
         @return: who gets the connection.
         """
-        return self._site
+        return self._release()
 
     def clientConnectionFailed(self, _: Any, reason: Failure) -> None:
         """
         Try the next address, if there is one.
         """
-        self._fallback.failed(self._site, self._addresses, reason)
+        self._fallback.failed(self._release(), self._addresses, reason)
+
+    def clientConnectionLost(self, connector: Any, _: Failure) -> None:
+        """
+        Nobody dials once more: connector and connection know each other.
+        """
+        connector.transport = None
 
 
 class Fallback:
