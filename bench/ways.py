@@ -63,15 +63,9 @@ def _squid(ground: Ground) -> Between:
     """
     C{CONNECT} with a password.
     """
-    helper = ground.folder / "ask"
-    helper.write_text(
-        f'#!/bin/sh\nwhile read user word; do [ "$user $word" = "{USER} {PASSWORD}" ] && echo OK || echo ERR; done\n'
-    )
-    helper.chmod(0o755)
-    ground.folder.chmod(0o755)
     text = f"""
 http_port {ground.way.server[0]}:{ground.way.server[1]}
-auth_param basic program {helper}
+auth_param basic program /bin/sed -u s/^{USER}.{PASSWORD}$/OK/;t;s/.*/ERR/
 auth_param basic children 1
 acl known proxy_auth REQUIRED
 http_access allow known
@@ -81,7 +75,7 @@ cache_mem 0
 memory_cache_shared off
 access_log none
 pid_filename none
-coredump_dir {ground.folder}
+coredump_dir none
 shutdown_lifetime 0 seconds
 """
     proxy = f"http://{USER}:{PASSWORD}@{ground.way.server[0]}:{ground.way.server[1]}"
