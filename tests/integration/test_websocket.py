@@ -133,10 +133,10 @@ class WebServerTests(_WebSocketTestCase):
         text = printedBlocks()[RECIPES[name]]
         site = f"{door[0]}:{door[1]}" if name == "caddy" else "vpn.example.com"
         for old, new in (
+            ("/tmp/", f"{folder}/"),  # noqa: S108 - it is replaced, before names that may begin so are put in
             ("/etc/uotp/server-with-key.pem", str(both)),
             ("/etc/uotp/server.pem", str(Path(self.pki.serverCertificate).resolve())),
             ("/etc/uotp/server.key", str(Path(self.pki.serverKey).resolve())),
-            ("/tmp/", f"{folder}/"),  # noqa: S108 - it is replaced
             ("127.0.0.1:8444", f"{behind[0]}:{behind[1]}"),
             ("vpn.example.com", site),
             ("listen 443", f"listen {door[1]}"),
