@@ -34,8 +34,10 @@ from uotp.client.standby.judgement import (
     Judgement,
     isFarWorse,
 )
+from uotp.client.standby.servers import ClientServers, Server
 from uotp.client.standby.standby import DOWN_SECONDS, OPENING_SECONDS
 from uotp.session.reordering.resequencer import FIRST_NUMBERS
+from uotp.telemetry import RateLimit
 from uotp.telemetry.drops import Drops
 from uotp.train import Train
 from uotp.tunnel.states import TunnelState
@@ -423,6 +425,15 @@ class ThreeServersTests(_ServersTestCase):
     """
 
     SERVERS = 3
+
+    def test_eachHasANameOfItsOwn(self) -> None:
+        """
+        Where only the paths differ, which nobody may see, their order tells them apart.
+        """
+        alike = [Server(server.place, server.context, "wss://a.test:443/...") for server in self.servers.all[:2]]
+        other = Server(self.servers.all[2].place, self.servers.all[2].context, "b.test:443")
+        shown = [server.shown for server in ClientServers([*alike, other], RateLimit(self.clock.seconds)).all]
+        self.assertEqual(shown, ["wss://a.test:443/... (1)", "wss://a.test:443/... (2)", "b.test:443"])
 
     def test_anotherOneStandsByWhereTheFlowHasMoved(self) -> None:
         first, _ = self.stand()

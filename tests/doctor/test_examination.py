@@ -291,6 +291,19 @@ class TrustTests(ExaminationTestCase):
         self.assertNamed(found[ExamStep.ALPN], Outcome.FAULT, "an HTTP server is there", "the port of uotp-server")
         self.assertEqual(exitStatusOf(self.all), 14)
 
+    def test_nothingIsSaidOfWhatIsInsideWebSocket(self) -> None:
+        """
+        A web server belongs there, and so does whatever else answers a hello.
+        """
+        for program in (Web(), self.newUotp()):
+            self.machine.program = lambda program=program: Secured(GOOD, program)
+            found = self.examine(isWebSocket=True)
+            self.assertIs(found[ExamStep.TLS].outcome, Outcome.OK)
+            for step in (ExamStep.ALPN, ExamStep.HELLO, *FROM_THE_TUNNEL):
+                self.assertIs(found[step].outcome, Outcome.NOT_REACHED, step)
+                self.assertIn("inside WebSocket", found[step].facts)
+            self.assertEqual(exitStatusOf(self.all), 0)
+
     def test_webServerThatInsistsOnItsProtocol(self) -> None:
         """
         It ends what asks for another one before it shows who it is, and shows that to who asks for none.

@@ -29,6 +29,7 @@ from tests.integration.udpends import Flow
 CONFIGURATION = """\
 {user}
 daemon off;
+master_process off;
 pid {folder}/pid;
 error_log {folder}/error.log;
 worker_processes 1;

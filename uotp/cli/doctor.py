@@ -28,7 +28,7 @@ from uotp.doctor import (
     exitStatusOf,
 )
 from uotp.errors import ConfigurationError
-from uotp.net import Host, ProxyPlace
+from uotp.net import Host, ProxyPlace, ServerPlace
 from uotp.telemetry import Logger, Spelling
 from uotp.tls import DISK, withProxyFiles
 
@@ -114,11 +114,11 @@ class DoctorOptions(ClientOptions):
         @return: the choices for the examination of each server.
         """
         chosen = self.serviceArguments()
-        return [self._settingsFor(place.address, chosen) for place in self["servers"]]
+        return [self._settingsFor(place, chosen) for place in self["servers"]]
 
-    def _settingsFor(self, server: tuple[str, int], chosen: dict[str, Any]) -> DoctorSettings:
+    def _settingsFor(self, place: ServerPlace, chosen: dict[str, Any]) -> DoctorSettings:
         proxy: ProxyPlace | None = chosen["proxy"]
-        if proxy is not None and proxy.isFor(*server):
+        if proxy is not None and proxy.isFor(*place.address):
             try:
                 files = chosen.get("files", DISK)
                 proxy = withProxyFiles(proxy, chosen["proxyAuthFile"], chosen["proxyCafile"], files)
@@ -128,7 +128,8 @@ class DoctorOptions(ClientOptions):
             proxy = None
         return DoctorSettings(
             proxy=proxy,
-            server=server,
+            server=place.address,
+            isWebSocket=place.path is not None,
             probe=self["probe"],
             largest=self["size"],
             rateSeconds=0.0 if self["no-rate"] else RATE_TEST_SECONDS,

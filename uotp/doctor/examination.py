@@ -32,6 +32,10 @@ TRIED = (ExamStep.PING, ExamStep.TARGET, ExamStep.SIZE, ExamStep.ROUND_TRIP, Exa
 """The steps that need an open tunnel."""
 
 
+WEBSOCKET = "the way goes on inside WebSocket, which is not looked into here: the client's log says how far it comes"
+"""Why steps are left out where the server has a path."""
+
+
 class Examination:
     """
     Examines the way from this machine through a server to its target.
@@ -126,19 +130,25 @@ class Examination:
         now = self._machine.now()
         yield judgeTls(found, self._settings, now)
         yield judgeClock(found, now, isSynchronized=self._machine.isSynchronized())
-        yield judgeAlpn(found, self._settings.wire)
+        isInside = self._settings.isWebSocket
+        yield notReached(ExamStep.ALPN, WEBSOCKET) if isInside else judgeAlpn(found, self._settings.wire)
         if unusable is None:
             yield judgeCertificate(found, now)
         else:
             remedy = "give a certificate and a key that belong together: the server's administrator makes them"
             yield faulty(ExamStep.CERTIFICATE, unusable, remedy)
-        yield judgeHello(found)
+        yield notReached(ExamStep.HELLO, WEBSOCKET) if isInside else judgeHello(found)
 
     def _try(self, found: Encounter) -> Iterator[Finding]:
         """
         @return: what is found on an open tunnel.
         """
         tunnel = found.tunnel
+        if self._settings.isWebSocket:
+            if tunnel is not None:
+                tunnel.bye()
+            yield from (notReached(step, WEBSOCKET) for step in TRIED)
+            return
         if tunnel is None:
             isOld = found.answer is HelloAnswer.FORMAT_1 and found.isTrusted
             reason = "format 1 has no way to ask" if isOld else "there is no tunnel"

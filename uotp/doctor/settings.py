@@ -29,6 +29,7 @@ class DoctorSettings:
 
     @ivar server: host name or address, and port.
     @ivar proxy: through which proxy it is reached; L{None} for none.
+    @ivar isWebSocket: whether the server is spoken to by WebSocket.
     @ivar tls: the choices of TLS; L{None} for plain TCP.
     @ivar files: where the files of TLS are.
     @ivar listen: where the client listens on UDP, or will.
@@ -45,6 +46,7 @@ class DoctorSettings:
 
     server: tuple[str, int]
     tls: ClientTls | None
+    isWebSocket: bool = False
     files: CredentialFiles = DISK
     listen: Listen = (LOCALHOST, 8911)
     timeout: float = 4.0

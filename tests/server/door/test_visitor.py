@@ -333,7 +333,7 @@ class VisitorTests(VisitorTestCase):
             self.clock.advance(0)
             self.assertTrue(self.transports[-1].stream[0].startswith(b"HTTP/1.1 502 "))
             self.settle()
-        self.assertEqual(self.fates(), {"UNREACHABLE": 2})
+        self.assertEqual(self.fates(), {"FALLBACK": 2, "UNREACHABLE": 2})
         self.assertEqual(len([line for line in self.warnings() if "cannot be reached" in line]), 1)
 
     def test_whereThereIsNoRoomTheServerIsBusy(self) -> None:

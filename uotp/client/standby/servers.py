@@ -72,8 +72,11 @@ class ClientServers:
         @param rateLimit: keeps the log short.
         """
         self.all = tuple(servers)
+        shown = [server.shown for server in self.all]
         for rank, server in enumerate(self.all):
             server.rank = rank
+            if shown.count(server.shown) > 1:  # only their paths differ, which nobody may see
+                server.shown = f"{server.shown} ({rank + 1})"
         self._rateLimit = rateLimit
         self._last = self.all[0]
 

@@ -41,7 +41,7 @@ class Fate(Enum):
     FALLBACK = "is answered by the web server behind us"
     PAGE = "is answered by ourselves"
     BUSY = "is told that there is no room"
-    UNREACHABLE = "is told that the web server behind us cannot be reached"
+    UNREACHABLE = "is told that the web server behind us cannot be reached, after he was brought there"
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +219,6 @@ class Visitors:
         """
         See L{uotp.server.door.visitor.VisitReception}.
         """
-        self._fates[Fate.FALLBACK] -= 1
         self._fates[Fate.UNREACHABLE] += 1
         return self._page(visitor, BAD_GATEWAY)
 
