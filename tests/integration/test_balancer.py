@@ -5,15 +5,10 @@ connections come from many addresses, as those of a carrier's network do.
 
 from __future__ import annotations
 
-import socket
-from pathlib import Path
-
-from bench.rig.ports import LOOPBACK, freePort
-from bench.rig.programs import environmentFor, until
+from tests.integration.byturns import startByTurns
 from tests.integration.harness import needed
 from tests.integration.loads import LoadTestCase, waitForAll
 from tests.integration.rig import serverWords
-from tests.integration.test_terminator import accepts, haproxyProgram
 from tests.integration.udpends import Flow
 from uotp.net.steering import steeringTrouble
 
@@ -21,22 +16,7 @@ ADDRESSES = 8
 
 TUNNELS = 8
 
-CONFIGURATION = """\
-global
-    maxconn 100
-defaults
-    mode tcp
-    timeout connect 5s
-    timeout client 60s
-    timeout server 60s
-frontend door
-    bind {door[0]}:{door[1]}
-    default_backend uotp
-backend uotp
-    balance roundrobin
-"""
-
-SERVER = "    server from{number} {server[0]}:{server[1]} source 127.0.0.{number}\n"
+SERVER = "from{number} {server[0]}:{server[1]} source 127.0.0.{number}"
 
 
 class BalancerTests(LoadTestCase):
@@ -49,16 +29,13 @@ class BalancerTests(LoadTestCase):
         trouble = steeringTrouble()
         if trouble is not None:
             needed(trouble)
-        program = haproxyProgram()
         pki = self.newPki()
         self.udpTarget = self.udpEnd()
         self.server = self.startServer(self.udpTarget.address, "--workers", "2", *serverWords(pki))
-        server, self.door = self.listening(self.server), (LOOPBACK, freePort(socket.SOCK_STREAM))
-        configuration = Path(self.mktemp()).resolve()
-        lines = [SERVER.format(number=number, server=server) for number in range(1, ADDRESSES + 1)]
-        configuration.write_text(CONFIGURATION.format(door=self.door) + "".join(lines), encoding="utf-8")
-        self.start("haproxy", [program, "-db", "-f", str(configuration)], environmentFor())
-        until(lambda: accepts(self.door), "HAProxy accepts connections")
+        server = self.listening(self.server)
+        self.door = startByTurns(
+            self, (SERVER.format(number=number, server=server) for number in range(1, ADDRESSES + 1))
+        )
         words = ["-C", pki.caCertificate, "-c", pki.clientCertificate, "-k", pki.clientKey]
         self.client = self.startClient(self.door, *words, "-n", str(TUNNELS), "--min-pool", str(TUNNELS))
         self.throughDoor = Flow(self.udpEnd(), self.listening(self.client), self.udpTarget)

@@ -6,35 +6,18 @@ from __future__ import annotations
 
 import itertools
 import signal
-import socket
 import time
-from pathlib import Path
 
-from bench.rig.ports import LOOPBACK, freePort
-from bench.rig.programs import HANG_SECONDS, environmentFor, until
+from bench.rig.ports import LOOPBACK
+from bench.rig.programs import HANG_SECONDS
+from tests.integration.byturns import startByTurns
 from tests.integration.correspondence import Address
 from tests.integration.harness import ourCommand
 from tests.integration.loads import LoadTestCase, waitForAll
 from tests.integration.rig import RigTestCase, serverWords
-from tests.integration.test_terminator import accepts, haproxyProgram
 from tests.integration.udpends import Flow
 
 TUNNELS = 8
-
-CONFIGURATION = """\
-global
-    maxconn 100
-defaults
-    mode tcp
-    timeout connect 5s
-    timeout client 60s
-    timeout server 60s
-frontend door
-    bind {door[0]}:{door[1]}
-    default_backend uotp
-backend uotp
-    balance roundrobin
-"""
 
 
 class ByTurnsTests(LoadTestCase):
@@ -44,17 +27,11 @@ class ByTurnsTests(LoadTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        program = haproxyProgram()
         pki = self.newPki()
         self.udpTarget = self.udpEnd()
         self.servers = [self.startServer(self.udpTarget.address, *serverWords(pki)) for _ in range(2)]
-        self.door = (LOOPBACK, freePort(socket.SOCK_STREAM))
         places = [self.listening(server) for server in self.servers]
-        lines = [f"    server s{port} {host}:{port}\n" for host, port in places]
-        configuration = Path(self.mktemp()).resolve()
-        configuration.write_text(CONFIGURATION.format(door=self.door) + "".join(lines), encoding="utf-8")
-        self.start("haproxy", [program, "-db", "-f", str(configuration)], environmentFor())
-        until(lambda: accepts(self.door), "HAProxy accepts connections")
+        self.door = startByTurns(self, (f"s{port} {host}:{port}" for host, port in places))
         words = ["-C", pki.caCertificate, "-c", pki.clientCertificate, "-k", pki.clientKey]
         self.client = self.startClient(self.door, *words, "-n", str(TUNNELS), "--min-pool", str(TUNNELS))
         self.byTurns = Flow(self.udpEnd(), self.listening(self.client), self.udpTarget)
