@@ -11,11 +11,12 @@ from uotp.transport.handshakes import HandshakeQueue
 from uotp.transport.listener import Listener, Newcomer, listen, listenOn
 from uotp.transport.pipe import newPipe
 from uotp.transport.proxies.preambles import preambleFor
-from uotp.transport.relay import Relay
+from uotp.transport.relay import UNIT_BYTES, Relay
 from uotp.transport.relayed import adopt
 from uotp.transport.websocket.upgrade import WebSocketUpgrade, answerToUpgrade
 
 __all__ = [
+    "UNIT_BYTES",
     "AcceptedTcpStream",
     "AcceptedTlsStream",
     "Dialer",

@@ -23,6 +23,7 @@ from uotp.boundaries import Allowance
 from uotp.net import Host, NameLookup
 from uotp.server.door.seams import Guest
 from uotp.telemetry import Logger, RateLimit, logCounted, orLog
+from uotp.transport import UNIT_BYTES
 
 FALLBACK_SECONDS = 5.0
 """So long it may take to connect to the web server, which is near."""
@@ -32,9 +33,6 @@ ADDRESSES_SECONDS = 30.0
 
 QUIET_VISIT_SECONDS = 900.0
 """So long neither side need say anything.  Web servers give up much sooner, and decide themselves."""
-
-BYTES_A_UNIT = 1400
-"""About so much is handed on for one unit of an allowance."""
 
 MOST_UNSENT_BYTES = 64 * 1024
 """So much of what a visitor says is kept until the web server can be told, before nothing more is read of him."""
@@ -164,7 +162,7 @@ class FallbackSite(TwistedProtocol):
         """
         self.activeAt = self._fallback.now()
         allowance = self._allowance
-        allowance.spend(-(-len(data) // BYTES_A_UNIT))
+        allowance.spend(-(-len(data) // UNIT_BYTES))
         self._guest.say(data)
         if (allowance.isSpent or allowance.owner.isExhausted) and not self._waits and not self._isOver:
             self._waits = True

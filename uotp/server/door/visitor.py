@@ -25,6 +25,7 @@ from uotp.server.door.request import METHOD, PathUpgrade, judgeRequest
 from uotp.server.door.seams import Site, VisitedStream
 from uotp.server.door.visitstates import AT_SITE, UNDECIDED, VISIT_STATES, VisitEvent, VisitState
 from uotp.server.strangers import Stranger
+from uotp.transport import UNIT_BYTES
 from uotp.tunnel import AcceptedTunnel
 
 DOOR_LOOK_SECONDS = 1.0
@@ -41,10 +42,6 @@ SILENCE_LIMIT_SECONDS = 9.0
 
 LINGER_SECONDS = 5.0
 """So long a visitor may go on when the site has said all, as with other web servers."""
-
-UNIT_OF_BYTES = 1400
-"""About so much is handed on for one unit of an allowance."""
-
 
 MOST_IDLE_LINGERS = 12
 """After so many times L{LINGER_SECONDS} in which he has taken nothing of what is left, a visitor is given up."""
@@ -268,7 +265,7 @@ class Visitor(StateMachine[VisitState, VisitEvent], TwistedProtocol):
             self._tell(data)
 
     def _tell(self, data: bytes) -> None:
-        self.allowance.spend(-(-len(data) // UNIT_OF_BYTES))
+        self.allowance.spend(-(-len(data) // UNIT_BYTES))
         if self._site is not None:
             self._site.feed(data)
 
