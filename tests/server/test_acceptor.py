@@ -5,13 +5,12 @@ Where the server's connections come in: what a stranger costs, and for how long.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from twisted.logger import LogLevel, capturedLogs, formatEvent
-from twisted.python.failure import Failure
 from twisted.test.iosim import IOPump, connect
 
 from tests.doubles.certificates import CLIENT, DAY, NOW, Authority
@@ -28,7 +27,8 @@ from uotp.errors import PeerError, Refusal
 from uotp.net.resolver import SharedResolver
 from uotp.order import Order
 from uotp.process.turns import Turns
-from uotp.server.acceptor import Acceptor, ConnectionLimits
+from uotp.server.acceptor import Acceptor
+from uotp.server.limits import ConnectionLimits
 from uotp.server.registry import Registry
 from uotp.server.strangers import HELLO_SECONDS
 from uotp.session.reordering.hold import FIRST_HOLD_SECONDS
@@ -36,6 +36,7 @@ from uotp.telemetry.drops import Drops
 from uotp.telemetry.ratelimit import RateLimit
 from uotp.tls.tokens import Tokens
 from uotp.train import Train
+from uotp.tunnel.accepted import AcceptedTunnel
 from uotp.tunnel.dialled import DialledTunnel
 from uotp.tunnel.heartbeat import ACCEPTED_GIVE_UP_SECONDS, FIRST_PATIENCE_SECONDS
 from uotp.tunnel.live import LiveTunnels
@@ -69,6 +70,22 @@ class CheckedAcceptor(Acceptor):
     Checks its invariant after each change.
     """
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        for name in ("helloReceived", "pongGivenUp", "peerLeft", "tunnelLost"):
+            setattr(self._events, name, self.checked(getattr(self._events, name)))
+
+    def checked(self, act: Callable[..., None]) -> Callable[..., None]:
+        """
+        @return: the same, and the invariant is checked behind it.
+        """
+
+        def checked(*args: Any) -> None:
+            act(*args)
+            self.checkInvariant()
+
+        return checked
+
     def arrived(self, newcomer: Any) -> None:
         super().arrived(newcomer)
         self.checkInvariant()
@@ -79,22 +96,6 @@ class CheckedAcceptor(Acceptor):
 
     def left(self, newcomer: Any) -> None:
         super().left(newcomer)
-        self.checkInvariant()
-
-    def helloReceived(self, tunnel: Tunnel, hello: ClientHello) -> None:
-        super().helloReceived(tunnel, hello)
-        self.checkInvariant()
-
-    def pongGivenUp(self, tunnel: Tunnel) -> None:
-        super().pongGivenUp(tunnel)
-        self.checkInvariant()
-
-    def peerLeft(self, tunnel: Tunnel) -> None:
-        super().peerLeft(tunnel)
-        self.checkInvariant()
-
-    def tunnelLost(self, tunnel: Tunnel, reason: Failure) -> None:
-        super().tunnelLost(tunnel, reason)
         self.checkInvariant()
 
 
@@ -161,10 +162,11 @@ class AcceptorTestCase(TimerTestCase):
         Nobody has come in, and nobody is known.
         """
         here = self.acceptor
-        self.assertEqual((here._accepted, len(self.liveTunnels), len(here._strangers), len(here._known)), ({}, 0, 0, 0))
+        counts = (len(here._accepted), len(self.liveTunnels), len(here._strangers), len(here._admission.known))
+        self.assertEqual(counts, (0, 0, 0, 0))
         self.assertEqual((len(self.registry), list(self.network.ports)), (0, [TARGET]))
 
-    def accept(self, host: str = "192.0.2.1", *, secured: bool = False) -> Tunnel:
+    def accept(self, host: str = "192.0.2.1", *, secured: bool = False) -> AcceptedTunnel:
         """
         @return: the tunnel of a new connection.
         """
@@ -172,7 +174,7 @@ class AcceptorTestCase(TimerTestCase):
         self.acceptor.begin(newcomer)
         assert newcomer.stream is not None
         self.transports.append(newcomer.stream)
-        tunnel: Tunnel = newcomer.protocol
+        tunnel: AcceptedTunnel = newcomer.protocol
         return tunnel
 
     def arrive(self, host: str = "192.0.2.1", *, secured: bool = False) -> MemoryNewcomer:
@@ -215,15 +217,15 @@ class AcceptorTests(AcceptorTestCase):
         """
         It is told what time it is by the wall clock, and what its session has heard of the target.
         """
-        self.patch(self.acceptor, "_wallClock", lambda: 1_795_780_800.25)
+        self.patch(self.acceptor._events, "_wallClock", lambda: 1_795_780_800.25)
         tunnel = self.accept()
         tunnel.dataReceived(encodeClientHello(ClientHello(WireFormat.TWO, HELLO)))
         told = ServerStatus(1_795_780_800_250, hasWay=True)
-        self.assertEqual(self.acceptor.status(tunnel), told)
+        self.assertEqual(self.acceptor._events.status(tunnel), told)
         tunnel.dataReceived(controlFrame(Kind.QUERY))
         self.assertIn(controlFrame(Kind.STATUS, encodeStatus(told)), self.transports[0].getOutBuffer())
         stranger = self.accept()
-        self.assertIsNone(self.acceptor.status(stranger), "who has no session is told nothing")
+        self.assertIsNone(self.acceptor._events.status(stranger), "who has no session is told nothing")
 
     def test_bannersOfOtherProgramsOpenNoSession(self) -> None:
         """
@@ -428,7 +430,7 @@ class AcceptorTests(AcceptorTestCase):
         for _ in range(4):
             self.accept()
         oldest.dataReceived(HELLO)
-        self.acceptor.helloReceived(oldest, ClientHello(WireFormat.ONE, HELLO))
+        self.acceptor._events.helloReceived(oldest, ClientHello(WireFormat.ONE, HELLO))
         self.assertEqual(len(self.registry), 0)
         self.clock.advance(HELLO_SECONDS)
         self.settle()

@@ -13,8 +13,8 @@ from tests.doubles.streams import MemoryStream
 from tests.server.test_acceptor import HELLO, LIMITS, TARGET, AcceptorTestCase, CheckedAcceptor, makeNoStream
 from uotp.boundaries import Security
 from uotp.errors import PeerError, Refusal
-from uotp.server.acceptor import ConnectionLimits
 from uotp.server.joining import Announced, Coordinator, Decision, JoinAnswer, JoinQuestion
+from uotp.server.limits import ConnectionLimits
 from uotp.server.strangers import HELLO_SECONDS, PARENT_SILENT, Stranger
 from uotp.tls.tokens import Tokens
 from uotp.tunnel.accepted import AcceptedTunnel
@@ -270,7 +270,7 @@ class JoiningTests(AcceptorTestCase):
         for answer in (HERE, JoinAnswer(Decision.ELSEWHERE, 2)):
             self.acceptor.open()
             self.shown()
-            self.acceptor._closed = True
+            self.acceptor._closed = self.acceptor._admission.isClosed = True
             self.coordinator.answer(answer)
         self.assertEqual((len(self.registry), self.coordinator.handed), (0, []))
         self.assertEqual(self.coordinator.told, [("gone", 1), ("abandoned", HELLO), ("gone", 2), ("abandoned", HELLO)])

@@ -14,7 +14,7 @@ from tests.transport.websocket import vectors as websocket
 from tests.wire import vectors
 from tests.wire.vectors import Malformed, Vector
 from uotp.boundaries import AGAIN_SECONDS
-from uotp.server.acceptor import MAX_BEGUN, MAX_SILENT
+from uotp.server.limits import MAX_BEGUN, MAX_SILENT
 from uotp.server.registry import MAX_SESSIONS, MAX_TUNNELS_PER_SESSION
 from uotp.server.settings import MAX_CONNECTIONS
 from uotp.server.strangers import HELLO_SECONDS

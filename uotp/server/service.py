@@ -14,12 +14,13 @@ from twisted.internet.error import CannotListenError
 from twisted.logger import LogLevel
 
 from uotp.net import Networks, Routes, SharedResolver, backgroundThread, setSegmentSize
-from uotp.server.acceptor import Acceptor, ConnectionLimits
+from uotp.server.acceptor import Acceptor
 from uotp.server.door.fallback import Fallback
 from uotp.server.door.visitors import Door
 from uotp.server.finder import TargetFinder
 from uotp.server.front import LISTEN_QUEUE, ServerFront
 from uotp.server.joining import Coordination
+from uotp.server.limits import ConnectionLimits
 from uotp.server.registry import Registry, ServedSession
 from uotp.server.settings import PERCENT, ServerSettings
 from uotp.server.statistics import ServerStatistics

@@ -17,16 +17,13 @@ from tests.server.door.test_request import PATH, REQUEST
 from tests.server.test_acceptor import BAD_REQUEST, HELLO, AcceptorTestCase, CheckedAcceptor
 from uotp.net.resolver import SharedResolver
 from uotp.process.turns import Turns
-from uotp.server.acceptor import ConnectionLimits
-from uotp.server.door.fallback import ADDRESSES_SECONDS, MOST_UNSENT_BYTES, Fallback
-from uotp.server.door.visitor import (
-    DOOR_LOOK_SECONDS,
-    HESITATION_LOOKS,
-    LINGER_SECONDS,
-    SILENCE_LIMIT_SECONDS,
-)
+from uotp.server.door.fallback import ADDRESSES_SECONDS, Fallback
+from uotp.server.door.fallbacksite import MOST_UNSENT_BYTES
+from uotp.server.door.lingering import LINGER_SECONDS
+from uotp.server.door.patience import DOOR_LOOK_SECONDS, HESITATION_LOOKS, SILENCE_LIMIT_SECONDS
 from uotp.server.door.visitors import Door, Fate
 from uotp.server.door.visitstates import VISIT_STATES, VisitEvent, VisitState
+from uotp.server.limits import ConnectionLimits
 from uotp.telemetry.ratelimit import RateLimit
 from uotp.tls.tokens import Tokens
 from uotp.wire.hello import ServerHello, Token, encodeServerHello
@@ -489,7 +486,7 @@ class PathTests(VisitorTestCase):
         """
         Without a web server behind us he finds the page that is not found.
         """
-        self.acceptor._visitors._door = Door(PATH, needsPath=True)
+        self.acceptor._entrance.visitors._door = Door(PATH, needsPath=True)
         self.accept().dataReceived(b"GET")
         self.transports[0].protocol.dataReceived(b" /")
         for _ in range(HESITATION_LOOKS):

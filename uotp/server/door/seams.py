@@ -4,11 +4,17 @@ What the parts of the door know of each other.  There is no logic here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
+
+from twisted.python.failure import Failure
 
 from uotp.boundaries import Stream
+from uotp.errors import PeerError
+from uotp.server.door.request import PathUpgrade
 from uotp.transport import AcceptedTcpStream
+
+V_contra = TypeVar("V_contra", contravariant=True)
+"""A connection at the door."""
 
 
 class VisitedStream(Stream, Protocol):
@@ -112,8 +118,54 @@ class Guest(Protocol):
         """
 
 
-NewSite = Callable[[Guest], Site]
-"""Makes what answers one visitor."""
+class VisitReception(Protocol[V_contra]):
+    """
+    Decides about those at the door.
+
+    @ivar path: the secret path, if there is one.
+    """
+
+    path: bytes | None
+
+    def openSite(self, visitor: V_contra) -> Site | None:
+        """
+        @return: the web server behind us, if there is one, and if there is room for one more visitor.
+        """
+
+    def takenOver(self, visitor: V_contra) -> None:
+        """
+        His tunnel is told nothing any more.
+        """
+
+    def received(self, visitor: V_contra, reason: PeerError | None) -> None:
+        """
+        He is a visitor.
+
+        @param reason: why he is no client of ours; L{None} when the web server behind us has ended that question.
+        """
+
+    def siteOf(self, visitor: V_contra) -> Site:
+        """
+        @return: what answers a visitor.
+        """
+
+    def siteInstead(self, visitor: V_contra) -> Site:
+        """
+        @return: what answers a visitor while the web server behind us cannot be reached.
+        """
+
+    def upgraded(self, visitor: V_contra, upgrade: PathUpgrade) -> None:
+        """
+        He is no visitor: he has asked for the path.
+        """
+
+    def left(self, visitor: V_contra, reason: Failure | None) -> None:
+        """
+        He is no visitor, or is gone.
+
+        @param reason: why his connection is gone, if it is.
+        """
+
 
 # It fits its seam.
 _accepted: type[VisitedStream] = AcceptedTcpStream

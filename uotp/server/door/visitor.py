@@ -10,7 +10,7 @@ as a hello may still come.
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import Protocol as TwistedProtocol
@@ -19,87 +19,18 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from uotp.boundaries import Allowance
-from uotp.errors import PeerError, Refusal
+from uotp.errors import PeerError
 from uotp.process import StateMachine
-from uotp.server.door.request import METHOD, PathUpgrade, judgeRequest
-from uotp.server.door.seams import Site, VisitedStream
+from uotp.server.door.lingering import LingeringClose
+from uotp.server.door.patience import DOOR_LOOK_SECONDS, DoorPatience
+from uotp.server.door.request import METHOD, judgeRequest
+from uotp.server.door.seams import Site, VisitedStream, VisitReception
 from uotp.server.door.visitstates import AT_SITE, UNDECIDED, VISIT_STATES, VisitEvent, VisitState
 from uotp.server.strangers import Stranger
 from uotp.transport import UNIT_BYTES
 from uotp.tunnel import AcceptedTunnel
 
-DOOR_LOOK_SECONDS = 1.0
-"""So often we look at who has not decided yet what he is; the first time, the web server behind us is called."""
-
-HESITATION_LOOKS = 3
-"""
-After so many looks, whoever has said something and not gone on is a visitor.  A client says its hello at one go;
-when a part of that is lost, it is sent again within this time.
-"""
-
-SILENCE_LIMIT_SECONDS = 9.0
-"""Whoever has said nothing for so long since he came is a visitor: no client may take much longer."""
-
-LINGER_SECONDS = 5.0
-"""So long a visitor may go on when the site has said all, as with other web servers."""
-
-MOST_IDLE_LINGERS = 12
-"""After so many times L{LINGER_SECONDS} in which he has taken nothing of what is left, a visitor is given up."""
-
-SILENT = f"said nothing in {SILENCE_LIMIT_SECONDS:.0f} s"
-
-HESITATES = "it stops within what may be a hello or a request"
-
 ENDS_EARLY = "it ends before it has shown a hello"
-
-
-class VisitReception(Protocol):
-    """
-    Decides about those at the door.
-
-    @ivar path: the secret path, if there is one.
-    """
-
-    path: bytes | None
-
-    def openSite(self, visitor: Visitor) -> Site | None:
-        """
-        @return: the web server behind us, if there is one, and if there is room for one more visitor.
-        """
-
-    def takenOver(self, visitor: Visitor) -> None:
-        """
-        His tunnel is told nothing any more.
-        """
-
-    def received(self, visitor: Visitor, reason: PeerError | None) -> None:
-        """
-        He is a visitor.
-
-        @param reason: why he is no client of ours; L{None} when the web server behind us has ended that question.
-        """
-
-    def siteOf(self, visitor: Visitor) -> Site:
-        """
-        @return: what answers a visitor.
-        """
-
-    def siteInstead(self, visitor: Visitor) -> Site:
-        """
-        @return: what answers a visitor while the web server behind us cannot be reached.
-        """
-
-    def upgraded(self, visitor: Visitor, upgrade: PathUpgrade) -> None:
-        """
-        He is no visitor: he has asked for the path.
-        """
-
-    def left(self, visitor: Visitor, reason: Failure | None) -> None:
-        """
-        He is no visitor, or is gone.
-
-        @param reason: why his connection is gone, if it is.
-        """
 
 
 @implementer(IPushProducer)
@@ -114,7 +45,12 @@ class Visitor(StateMachine[VisitState, VisitEvent], TwistedProtocol):
     """
 
     def __init__(
-        self, clock: Any, reception: VisitReception, tunnel: AcceptedTunnel, newcomer: Stranger, allowance: Allowance
+        self,
+        clock: Any,
+        reception: VisitReception[Visitor],
+        tunnel: AcceptedTunnel,
+        newcomer: Stranger,
+        allowance: Allowance,
     ) -> None:
         """
         @param clock: C{IReactorTime}.
@@ -129,10 +65,10 @@ class Visitor(StateMachine[VisitState, VisitEvent], TwistedProtocol):
         self._reception = reception
         self._shown = b""
         self._passed = 0  # so much of it the site knows
-        self._looks = 0
+        self._patience = DoorPatience(newcomer.since)
+        self._closing = LingeringClose(clock, stream)
         self._site: Site | None = None
         self._hasPeerEnded = False
-        self._idleLingers, self._queued = 0, 0
         stream.halfCloses = True
         self._setTimer(DOOR_LOOK_SECONDS, self._look)
 
@@ -145,16 +81,12 @@ class Visitor(StateMachine[VisitState, VisitEvent], TwistedProtocol):
         self._timer = None
         if self.state is VisitState.LOOKING:
             self._shown = self.tunnel.shown
-        self._looks += bool(self._shown)
         if self._site is None:
             self._site = self._reception.openSite(self)
-        isOver = self._clock.seconds() >= self.newcomer.since + SILENCE_LIMIT_SECONDS
-        if self._looks >= HESITATION_LOOKS or (isOver and self._shown):
-            self._decide(PeerError(HESITATES))
-            return
-        if isOver:
-            if self._site is not None:  # otherwise he is sent away soon, as anybody who says nothing
-                self._decide(PeerError(SILENT, Refusal.TOO_SLOW))
+        reason = self._patience.look(self._clock.seconds(), hasSpoken=bool(self._shown))
+        if reason is not None:
+            if self._shown or self._site is not None:  # otherwise he is sent away soon, as anybody who says nothing
+                self._decide(reason)
             return
         if self.state is VisitState.ASKING:
             self._passOn()
@@ -216,7 +148,7 @@ class Visitor(StateMachine[VisitState, VisitEvent], TwistedProtocol):
             self._decide(error)
             return
         if upgrade is None:
-            if self._looks:
+            if self._patience.hasHesitated:
                 self._passOn()
         elif self._advance(VisitEvent.IS_OURS):
             self._leaveDoor()
@@ -284,8 +216,8 @@ class Visitor(StateMachine[VisitState, VisitEvent], TwistedProtocol):
         elif self.state is VisitState.VISITING:
             if self._site is not None:
                 self._site.end()
-        else:
-            self._endSoon()
+        elif self.state is VisitState.LEAVING:
+            self._closing.closeSoon()
 
     def pauseReading(self) -> None:
         """
@@ -341,9 +273,9 @@ class Visitor(StateMachine[VisitState, VisitEvent], TwistedProtocol):
         self.stream.unregisterProducer()
         self.stream.finish()
         if self._hasPeerEnded:
-            self._endSoon()
+            self._closing.closeSoon()
         else:
-            self._setTimer(LINGER_SECONDS, self._endSoon)
+            self._closing.begin()
 
     def siteLost(self) -> None:
         """
@@ -384,25 +316,6 @@ class Visitor(StateMachine[VisitState, VisitEvent], TwistedProtocol):
         else:
             self.siteEnded()
 
-    def _endSoon(self) -> None:
-        """
-        Both have said all, or the visitor takes too long: close when he has been sent what is written.
-        """
-        if self.state is not VisitState.LEAVING:
-            return
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-        queued = self.stream.queuedBytes()
-        if not queued:
-            self._setTimer(0, self.stream.depart)
-            return
-        self._idleLingers = 0 if queued != self._queued else self._idleLingers + 1
-        self._queued = queued
-        if self._idleLingers == MOST_IDLE_LINGERS:
-            self._setTimer(0, self.stream.abort)
-        else:
-            self._setTimer(LINGER_SECONDS, self._endSoon)
-
     def abort(self) -> None:
         """
         End the visit now.
@@ -421,6 +334,7 @@ class Visitor(StateMachine[VisitState, VisitEvent], TwistedProtocol):
         """
         if self._advance(VisitEvent.LOST):
             self._shown = b""
+            self._closing.stop()
             self._room.release()
             self._stopSite()
             self._reception.left(self, reason)

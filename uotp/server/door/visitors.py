@@ -18,7 +18,8 @@ from uotp.boundaries import Allowance
 from uotp.errors import PeerError
 from uotp.process import Steps
 from uotp.server.connections import OwnedConnections
-from uotp.server.door.fallback import Fallback, FallbackSite
+from uotp.server.door.fallback import Fallback
+from uotp.server.door.fallbacksite import FallbackSite
 from uotp.server.door.page import BAD_GATEWAY, NOT_FOUND, UNAVAILABLE, StaticSite
 from uotp.server.door.request import PathUpgrade
 from uotp.server.door.seams import Site
@@ -87,24 +88,24 @@ class DoorOwner(Protocol):
 
     def takenOver(self, visitor: Visitor) -> None:
         """
-        See L{uotp.server.door.visitor.VisitReception}.
+        See L{uotp.server.door.seams.VisitReception}.
         """
 
     def visitorCame(self, visitor: Visitor, reason: PeerError | None, *, hasRoom: bool) -> None:
         """
-        See L{uotp.server.door.visitor.VisitReception.received}.
+        See L{uotp.server.door.seams.VisitReception.received}.
 
         @param hasRoom: whether he may stay.
         """
 
     def upgraded(self, visitor: Visitor, upgrade: PathUpgrade) -> None:
         """
-        See L{uotp.server.door.visitor.VisitReception}.
+        See L{uotp.server.door.seams.VisitReception}.
         """
 
     def visitorLeft(self, visitor: Visitor, reason: Failure | None) -> None:
         """
-        See L{uotp.server.door.visitor.VisitReception.left}.
+        See L{uotp.server.door.seams.VisitReception.left}.
         """
 
 
@@ -165,7 +166,7 @@ class Visitors:
 
     def openSite(self, visitor: Visitor) -> Site | None:
         """
-        See L{uotp.server.door.visitor.VisitReception}.
+        See L{uotp.server.door.seams.VisitReception}.
         """
         fallback = self._door.fallback
         if fallback is None or not self._hasPlace(visitor):
@@ -193,13 +194,13 @@ class Visitors:
 
     def takenOver(self, visitor: Visitor) -> None:
         """
-        See L{uotp.server.door.visitor.VisitReception}.
+        See L{uotp.server.door.seams.VisitReception}.
         """
         self._owner.takenOver(visitor)
 
     def received(self, visitor: Visitor, reason: PeerError | None) -> None:
         """
-        See L{uotp.server.door.visitor.VisitReception}.
+        See L{uotp.server.door.seams.VisitReception}.
         """
         hasRoom = self._hasPlace(visitor)
         self._present[visitor] = None
@@ -209,7 +210,7 @@ class Visitors:
 
     def siteOf(self, visitor: Visitor) -> Site:
         """
-        See L{uotp.server.door.visitor.VisitReception}.
+        See L{uotp.server.door.seams.VisitReception}.
         """
         if visitor not in self._placed:
             return self._page(visitor, UNAVAILABLE)
@@ -217,7 +218,7 @@ class Visitors:
 
     def siteInstead(self, visitor: Visitor) -> Site:
         """
-        See L{uotp.server.door.visitor.VisitReception}.
+        See L{uotp.server.door.seams.VisitReception}.
         """
         self._fates[Fate.UNREACHABLE] += 1
         return self._page(visitor, BAD_GATEWAY)
@@ -227,13 +228,13 @@ class Visitors:
 
     def upgraded(self, visitor: Visitor, upgrade: PathUpgrade) -> None:
         """
-        See L{uotp.server.door.visitor.VisitReception}.
+        See L{uotp.server.door.seams.VisitReception}.
         """
         self._owner.upgraded(visitor, upgrade)
 
     def left(self, visitor: Visitor, reason: Failure | None) -> None:
         """
-        See L{uotp.server.door.visitor.VisitReception}.
+        See L{uotp.server.door.seams.VisitReception}.
         """
         self._present.pop(visitor, None)
         if visitor in self._placed:

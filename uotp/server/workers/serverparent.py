@@ -18,9 +18,9 @@ from twisted.logger import LogLevel
 from uotp.errors import PeerError
 from uotp.monitoring import ParentReporter, Report, Reporter, commonReport
 from uotp.net import listenGroup, setSegmentSize, steer
-from uotp.server.acceptor import ConnectionLimits
 from uotp.server.connections import OwnedConnections
 from uotp.server.front import LISTEN_QUEUE, ServerFront
+from uotp.server.limits import ConnectionLimits
 from uotp.server.sessionshares import SessionShares, Surplus
 from uotp.server.settings import ServerSettings
 from uotp.server.statistics import COUNTED, CURRENT, ServerStatistics
