@@ -5,46 +5,22 @@ printed there, and to another implementation of WebSocket.
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
 import time
-from pathlib import Path
 
-from bench.rig.ports import LOOPBACK, freePort
-from bench.rig.programs import Program, environmentFor, until
+from bench.rig.ports import LOOPBACK
+from bench.rig.programs import Program, until
 from tests.integration.correspondence import Address
-from tests.integration.harness import needed, ourCommand
+from tests.integration.harness import ourCommand
 from tests.integration.loads import LoadTestCase, waitForAll
 from tests.integration.pairs import numbered
 from tests.integration.rig import PLAIN, said
-from tests.integration.test_terminator import accepts
 from tests.integration.udpends import Flow
+from tests.integration.webservers import PATH, startWebServer
 from tests.integration.websocketbridge import WebSocketBridge
-from tests.pages import README, printedBlocks
-
-PATH = "/5a1dd0f5b7c6e9aa"
-"""The one on the page."""
 
 SIZES = (0, 1, 125, 126, 1200, 1472, 8192, 16383, 16385, 65000, 65507)
 
 TUNNELS = 4
-
-COMMANDS = {
-    "nginx": ["nginx", "-g", "daemon off; master_process off; pid FOLDER/nginx.pid; error_log stderr;", "-c", "FILE"],
-    "haproxy": ["haproxy", "-db", "-f", "FILE"],
-    "caddy": ["caddy", "run", "--adapter", "caddyfile", "--config", "FILE"],
-    "apache2": ["apache2", "-X", "-f", "FILE"],
-}
-"""What runs each web server in the foreground."""
-
-RECIPES = {
-    "nginx": "websocket-nginx",
-    "haproxy": "websocket-haproxy",
-    "caddy": "websocket-caddy",
-    "apache2": "websocket-apache",
-}
-"""The blocks of the page with their configurations."""
 
 IDLE_SECONDS = 2
 """A web server that is told so ends connections on which nothing has come for so long."""
@@ -119,39 +95,7 @@ class WebServerTests(_WebSocketTestCase):
 
         @return: where it listens.
         """
-        if not README.exists():
-            needed("the pages are not here: run the tests in a checkout")
-        program = shutil.which(COMMANDS[name][0], path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
-        if program is None:
-            needed(f"{name} is missing: install the package of that name")
-        folder = Path(self.mktemp()).resolve()
-        folder.mkdir()
-        both = folder / "server-with-key.pem"
-        both.write_bytes(Path(self.pki.serverCertificate).read_bytes() + Path(self.pki.serverKey).read_bytes())
-        door = (LOOPBACK, freePort(socket.SOCK_STREAM))
-        behind = self.listening(self.server)
-        text = printedBlocks()[RECIPES[name]]
-        site = f"{door[0]}:{door[1]}" if name == "caddy" else "vpn.example.com"
-        for old, new in (
-            ("/tmp/", f"{folder}/"),  # noqa: S108 - it is replaced, before names that may begin so are put in
-            ("/etc/uotp/server-with-key.pem", str(both)),
-            ("/etc/uotp/server.pem", str(Path(self.pki.serverCertificate).resolve())),
-            ("/etc/uotp/server.key", str(Path(self.pki.serverKey).resolve())),
-            ("127.0.0.1:8444", f"{behind[0]}:{behind[1]}"),
-            ("vpn.example.com", site),
-            ("listen 443", f"listen {door[1]}"),
-            ("Listen 443", f"Listen {door[1]}"),
-            ("*:443", f"*:{door[1]}"),
-            ("bind :443", f"bind :{door[1]}"),
-            *changes,
-        ):
-            text = text.replace(old, new)
-        configuration = folder / "configuration"
-        configuration.write_text(text)
-        words = [word.replace("FOLDER", str(folder)).replace("FILE", str(configuration)) for word in COMMANDS[name][1:]]
-        self.start(name, [program, *words], environmentFor() | {"HOME": str(folder)})
-        until(lambda: accepts(door), f"{name} accepts connections")
-        return door
+        return startWebServer(self, name, self.pki, self.listening(self.server), *changes)
 
     def carriedThrough(self, name: str) -> None:
         """
