@@ -101,9 +101,10 @@ class DoctorCommandTests(CommandTestCase):
             return []
 
         out = io.StringIO()
-        self.assertEqual(doctor(["a.test:8443", "b.test:443"], examine, out), 0)
-        self.assertEqual(asked, [("a.test", 8443), ("b.test", 443)])
-        self.assertEqual(out.getvalue(), "a.test:8443\nb.test:443\n")
+        words = ["a.test:8443", "b.test:443", "wss://[2001:db8::7]/5a1dd0f5"]
+        self.assertEqual(doctor(words, examine, out), 0)
+        self.assertEqual(asked, [("a.test", 8443), ("b.test", 443), ("2001:db8::7", 443)])
+        self.assertEqual(out.getvalue(), "a.test:8443\nb.test:443\nwss://[2001:db8::7]:443/...\n")
 
     def test_helpShowsItsOwnOptionsFirst(self) -> None:
         lines = self.outputOf(lambda: doctor(["--help"])).splitlines()
@@ -118,8 +119,15 @@ class DoctorCommandTests(CommandTestCase):
             json.loads(text),
             {
                 "findings": [
-                    {"step": "TCP", "verdict": "fault", "facts": "refused", "remedy": "look there"},
                     {
+                        "server": "vpn.test:8443",
+                        "step": "TCP",
+                        "verdict": "fault",
+                        "facts": "refused",
+                        "remedy": "look there",
+                    },
+                    {
+                        "server": "vpn.test:8443",
                         "step": "TLS",
                         "verdict": "not reached",
                         "facts": "because there is no TCP connection",
@@ -128,6 +136,25 @@ class DoctorCommandTests(CommandTestCase):
                 ]
             },
         )
+
+    def test_jsonNamesTheServerOfEachFinding(self) -> None:
+        """
+        Without its path, which may be a secret.  The first server with a fault decides the exit status.
+        """
+        found = {"a.test": [NAMED, LATER], "b.test": [REFUSED]}
+        out = io.StringIO()
+        words = ["--json", "wss://a.test/5a1dd0f5", "b.test:443"]
+        self.assertEqual(doctor(words, lambda settings: found[settings.place.host], out), LATER.step.exitStatus)
+        self.assertEqual(
+            [(each["server"], each["step"]) for each in json.loads(out.getvalue())["findings"]],
+            [("wss://a.test:443/...", "name"), ("wss://a.test:443/...", "mark"), ("b.test:443", "TCP")],
+        )
+        self.assertNotIn("5a1dd0f5", out.getvalue())
+
+    def test_remediesNameOptionsOfTheServerToo(self) -> None:
+        self.printed(found=[])
+        self.assertEqual((spelled("proxyProtocol"), spelled("httpPath")), ("--proxy-protocol", "--http-path"))
+        self.assertEqual((spelled("proxyAuthFile"), spelled("proxyCafile")), ("--proxy-auth-file", "--proxy-cafile"))
 
     def test_coloursAreForTerminals(self) -> None:
         self.assertNotIn("\x1b", self.printed(found=[REFUSED])[1])

@@ -24,6 +24,7 @@ from uotp.doctor.seams import Buffer, Way
 from uotp.doctor.settings import DoctorSettings
 from uotp.doctor.trust import expiredRemedy
 from uotp.errors import LookupFailed
+from uotp.net import ServerPlace
 from uotp.path import PathStats
 from uotp.tls.credentials import ClientTls, ServerCredentials, ServerTls
 from uotp.tls.inspection import Against, Flaw
@@ -109,7 +110,11 @@ class ExaminationTestCase(TlsTestCase):
         """
         @return: the findings.
         """
-        choices: dict[str, Any] = {"server": ("good.test", 8443), "rateSeconds": SHORT, "listen": ("127.0.0.1", 8911)}
+        choices: dict[str, Any] = {
+            "place": ServerPlace("good.test", 8443),
+            "rateSeconds": SHORT,
+            "listen": ("127.0.0.1", 8911),
+        }
         if "tls" not in others:
             choices["tls"] = self.choices(self.ours)
         found = list(Examination(DoctorSettings(**{**choices, **others}), self.machine).findings())
@@ -275,6 +280,31 @@ class ReachTests(ExaminationTestCase):
         found = self.examine()
         self.assertNamed(found[ExamStep.TLS], Outcome.FAULT, "is not answered within 4 s", "another network")
 
+    def test_proxyHeaderThatTheServerDoesNotExpect(self) -> None:
+        """
+        It takes what the balancer sends before TLS for a version of TLS that it does not know; or without TLS for a
+        visitor of a web site.
+        """
+        self.machine.program = lambda: Plain(bytes.fromhex("15030100020246"), closes=True)
+        found = self.examine()[ExamStep.TLS]
+        self.assertNamed(found, Outcome.FAULT, "no common TLS version", "if a balancer stands before uotp-server")
+        self.assertIn("TLS 1.2", str(found.remedy))
+        self.machine.program = lambda: Secured(GOOD, Plain(b"HTTP/1.1 400 Bad Request\r\n\r\n", closes=True))
+        found = self.examine()[ExamStep.ALPN]
+        self.assertNamed(found, Outcome.FAULT, "it answers in HTTP", "PROXY header (send-proxy) of a balancer")
+
+    def test_proxyHeaderThatTheServerMisses(self) -> None:
+        """
+        It closes what begins otherwise.
+        """
+        self.machine.program = lambda: Plain(closes=True)
+        found = self.examine()[ExamStep.TLS]
+        remedy = "wait for a PROXY header from whoever connects"
+        self.assertNamed(found, Outcome.FAULT, "closed in the handshake of TLS", remedy)
+        self.machine.program = lambda: Secured(GOOD, Plain(closes=True))
+        found = self.examine(wire=WireChoice.TWO)[ExamStep.HELLO]
+        self.assertNamed(found, Outcome.FAULT, "closed the connection", "waited for a PROXY header")
+
 
 class TrustTests(ExaminationTestCase):
     """
@@ -290,19 +320,6 @@ class TrustTests(ExaminationTestCase):
         self.assertIs(found[ExamStep.TLS].outcome, Outcome.OK)
         self.assertNamed(found[ExamStep.ALPN], Outcome.FAULT, "an HTTP server is there", "the port of uotp-server")
         self.assertEqual(exitStatusOf(self.all), 14)
-
-    def test_nothingIsSaidOfWhatIsInsideWebSocket(self) -> None:
-        """
-        A web server belongs there, and so does whatever else answers a hello.
-        """
-        for program in (Web(), self.newUotp()):
-            self.machine.program = lambda program=program: Secured(GOOD, program)
-            found = self.examine(isWebSocket=True)
-            self.assertIs(found[ExamStep.TLS].outcome, Outcome.OK)
-            for step in (ExamStep.ALPN, ExamStep.HELLO, *FROM_THE_TUNNEL):
-                self.assertIs(found[step].outcome, Outcome.NOT_REACHED, step)
-                self.assertIn("inside WebSocket", found[step].facts)
-            self.assertEqual(exitStatusOf(self.all), 0)
 
     def test_webServerThatInsistsOnItsProtocol(self) -> None:
         """

@@ -4,11 +4,12 @@ A machine in memory that can be examined, and what may be at the other end of it
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, Protocol
 
+import h11
 from OpenSSL import SSL
 from twisted.internet.address import IPv4Address
 
@@ -19,6 +20,7 @@ from uotp.net.sockopts import UDP_BUFFER_BYTES
 from uotp.path import PathStats
 from uotp.tls.credentials import ServerCredentials
 from uotp.train import Numbering, Train
+from uotp.transport import FrameDecoder, Opcode, answerToUpgrade, frameHeader
 from uotp.wire.format2 import Format2Codec, Kind, controlFrame
 from uotp.wire.hello import (
     SESSION_ID_BYTES,
@@ -96,6 +98,80 @@ class Site(Web):
             super().take(data)
 
 
+class Upgrading(Web):
+    """
+    Is a web server that goes on with WebSocket at a path, and hands on what comes there to a program.
+
+    @ivar behind: what it says in frames of its own before anything else.
+    """
+
+    def __init__(self, path: str, program: Speaks, *, behind: bytes = b"") -> None:
+        super().__init__()
+        self._path = path.encode("ascii")
+        self._program = program
+        self._behind = behind
+        self._decoder: FrameDecoder | None = None
+
+    def take(self, data: bytes) -> None:
+        if self._decoder is not None:
+            self._carry(data)
+            return
+        if not (self.heard + data).startswith(b"GET " + self._path + b" HTTP/1.1\r\n"):
+            super().take(data)
+            return
+        self.heard += data
+        reader = h11.Connection(h11.SERVER)
+        reader.receive_data(self.heard)
+        request = reader.next_event()
+        assert isinstance(request, h11.Request), self.heard
+        self.outgoing += answerToUpgrade(request.headers) + self._behind
+        self._decoder = FrameDecoder(isMasked=True)
+
+    def _carry(self, data: bytes) -> None:
+        assert self._decoder is not None
+        self._decoder.feed(data)
+        pieces: list[bytes | memoryview] = []
+        self._decoder.take(1 << 20, pieces)
+        if pieces:
+            self._program.take(b"".join(pieces))
+        said, self._program.outgoing = self._program.outgoing, b""
+        for piece in (said[:1], said[1:]):  # where messages begin and end does not matter
+            if piece:
+                self.outgoing += frameHeader(Opcode.BINARY, len(piece), masks=False) + piece
+        self.isClosed = self._program.isClosed
+
+
+class Proxy:
+    """
+    Answers one message after another, and then carries all to a program.
+
+    @ivar heard: what it was told.
+    """
+
+    def __init__(self, answers: Sequence[bytes], program: Speaks | None = None) -> None:
+        """
+        @param program: L{None} for one that closes behind its last answer.
+        """
+        self.outgoing = b""
+        self.heard = b""
+        self.isClosed = False
+        self._answers = list(answers)
+        self._program = program
+
+    def take(self, data: bytes) -> None:
+        if self._answers:
+            self.heard += data
+            self.outgoing += self._answers.pop(0)
+            self.isClosed = self._program is None and not self._answers
+        elif self._program is not None:
+            self._program.take(data)
+            said, self._program.outgoing = self._program.outgoing, b""
+            self.outgoing += said
+            self.isClosed = self._program.isClosed
+        else:
+            self.isClosed = True
+
+
 class Uotp:
     """
     Speaks format 2 as a server.
@@ -167,10 +243,18 @@ class Secured:
     Speaks TLS before a program.
     """
 
-    def __init__(self, credentials: ServerCredentials | Issued, program: Speaks, *, insists: bool = False) -> None:
+    def __init__(
+        self,
+        credentials: ServerCredentials | Issued,
+        program: Speaks,
+        *,
+        insists: bool = False,
+        chooses: bytes | None = None,
+    ) -> None:
         """
         @param credentials: those of a server of ours; a certificate alone for one that knows no ALPN.
         @param insists: whether one with a certificate alone ends what asks for another protocol than its own.
+        @param chooses: what one with a certificate alone chooses by ALPN, if anything.
         """
         self.outgoing = b""
         self.isClosed = False
@@ -181,6 +265,8 @@ class Secured:
             context.use_privatekey(credentials.key)
             if insists:
                 context.set_alpn_select_callback(refuseProtocols)
+            elif chooses is not None:
+                context.set_alpn_select_callback(lambda *_: chooses)
             self._connection: SSL.Connection = SSL.Connection(context)
         else:
             self._connection = credentials.connection()

@@ -5,13 +5,12 @@ C{uotp doctor} with real servers, and with each of twelve faults in the way: it 
 from __future__ import annotations
 
 import contextlib
-import io
+import json
 import os
 import shutil
 import socket
 import ssl
 import threading
-from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -19,21 +18,16 @@ from bench.rig.namespaces import command
 from bench.rig.ports import LOOPBACK, freePort
 from tests.doubles.certificates import CLIENT, DAY, NOW, Authority, Issued, pem
 from tests.integration.correspondence import Address
+from tests.integration.examinations import DoctorTestCase
 from tests.integration.harness import needed, ourCommand, runToEnd
 from tests.integration.hosts import needTwoHosts, newNamespace
-from tests.integration.rig import RigTestCase
-from uotp.cli.doctor import doctor
-from uotp.doctor import DoctorSettings, Examination, SystemMachine
-from uotp.telemetry import Logger, Spelling
+from uotp.doctor import SystemMachine
 
 TRUSTED = Authority("Trusted CA")
 STRANGER = Authority("Stranger CA")
 GOOD = TRUSTED.issue(LOOPBACK, "localhost")
 OURS = TRUSTED.issue(subject="someone", usages=CLIENT)
 REVOKED = TRUSTED.issue(subject="somebody else", usages=CLIENT)
-
-RATE_SECONDS = 0.2
-"""So long the rate is measured here."""
 
 
 class LateMachine(SystemMachine):
@@ -88,22 +82,19 @@ class TlsEnd:
                 near.sendall(far.recv(4096))
 
 
-class DoctorTests(RigTestCase):
+class DoctorTests(DoctorTestCase):
     """
     Put faults in the way.
     """
 
     def setUp(self) -> None:
         super().setUp()
-        self.patch(Logger, "threshold", Logger.threshold)
-        self.patch(Spelling, "spellings", Spelling.spellings)
         self.folder = Path(self.mktemp()).resolve()
         self.folder.mkdir()
         self.trusted = self.write("trusted", pem(TRUSTED.certificate))
         self.good, self.ours, self.revoked = (
             self.certificate(name, one) for name, one in (("good", GOOD), ("ours", OURS), ("revoked", REVOKED))
         )
-        self.machine = SystemMachine()
 
     def write(self, name: str, content: bytes) -> str:
         path = self.folder / f"{name}.pem"
@@ -121,29 +112,9 @@ class DoctorTests(RigTestCase):
 
     def examine(self, server: Address, *words: str, timeout: str = "10") -> tuple[int, str]:
         """
-        Run the command in this process.
-
-        @return: its exit status, and what it prints.
+        @return: what is found on the way to a server.
         """
-
-        def examineSoon(settings: DoctorSettings) -> object:
-            return Examination(
-                replace(settings, rateSeconds=min(settings.rateSeconds, RATE_SECONDS)), self.machine
-            ).findings()
-
-        out = io.StringIO()
-        status = doctor([*words, "--timeout", timeout, *map(str, server)], examineSoon, out)  # type: ignore[arg-type]
-        return status, out.getvalue()
-
-    def assertNamed(self, examined: tuple[int, str], status: int, step: str, *words: str) -> None:
-        """
-        A fault is named at its step, which decides the exit status.
-        """
-        found, text = examined
-        line = next(each for each in text.splitlines() if each[13:].startswith(step))
-        for each in words:
-            self.assertIn(each, line, text)
-        self.assertEqual(found, status, text)
+        return self.examined(*words, *server, timeout=timeout)
 
     def trusting(self, certificate: str | None = None) -> list[str]:
         """
@@ -158,13 +129,29 @@ class DoctorTests(RigTestCase):
         server = self.startServer(self.target().address, "-c", self.good, "-C", self.trusted)
         address = self.listening(server)
         words = [*self.trusting(self.ours), "--udp-buffer", "64K"]
-        status, text = self.examine(address, *words)
-        self.assertEqual((status, text.count("\n")), (0, 16), text)
-        self.assertEqual([line for line in text.splitlines() if not line.startswith("ok ")], [], text)
-        self.assertIn("Mbit/s to the server", text)
+        examined = self.examine(address, *words)
+        self.assertWell(examined)
+        self.assertIn("Mbit/s to the server", examined[1])
         done = runToEnd(ourCommand("doctor", *words, "--no-rate", "--json", *map(str, address)))
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertIn('"step": "target"', done.stdout)
+
+    def test_eachOfSeveralServersIsNamed(self) -> None:
+        """
+        The status is that of the first one that has a fault, though others are well.
+        """
+        server = self.startServer(self.target().address, "-c", self.good, "-C", self.trusted)
+        well = "{}:{}".format(*self.listening(server))
+        gone = f"{LOOPBACK}:{freePort(socket.SOCK_STREAM)}"
+        words = [*self.trusting(self.ours), "--udp-buffer", "64K", "--no-rate", "--json"]
+        status, text = self.examined(*words, well, gone, f"wss://{well}/5a1dd0f5")
+        self.assertEqual(status, 11, text)
+        self.assertNotIn("5a1dd0f5", text)
+        found = json.loads(text)["findings"]
+        self.assertEqual(
+            [(each["server"], each["step"]) for each in found if each["verdict"] == "fault"],
+            [(gone, "TCP"), (f"wss://{well}/...", "hello")],
+        )
 
     def test_serverIsNotWhereItIsLookedFor(self) -> None:
         """

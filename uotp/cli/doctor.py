@@ -9,7 +9,6 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from itertools import chain
 from typing import Any, ClassVar, TextIO
 
 from twisted.logger import LogLevel
@@ -17,6 +16,7 @@ from twisted.logger import LogLevel
 from uotp.cli.client import Options as ClientOptions
 from uotp.cli.options import Flag, Option
 from uotp.cli.parsers import parseBytes
+from uotp.cli.server import Options as ServerOptions
 from uotp.doctor import (
     RATE_TEST_SECONDS,
     DoctorSettings,
@@ -28,7 +28,7 @@ from uotp.doctor import (
     exitStatusOf,
 )
 from uotp.errors import ConfigurationError
-from uotp.net import Host, ProxyPlace, ServerPlace
+from uotp.net import ProxyPlace, ServerPlace
 from uotp.telemetry import Logger, Spelling
 from uotp.tls import DISK, withProxyFiles
 
@@ -81,8 +81,8 @@ class DoctorOptions(ClientOptions):
         "Finds out why nothing passes.  Takes the command line of uotp-client, and looks at each step of the way to "
         "the server and to the target behind it: what was found, and what can be done about it.  It may run beside the "
         "client.  Options that have nothing to do with the way are taken and passed over.  The exit status is 0 when "
-        "all is well, otherwise that of the first step with a fault that no other step explains; a warning does not "
-        "change it."
+        "all is well, otherwise that of the first step with a fault that no other step explains, at the first server "
+        "that has one; a warning does not change it."
     )
     sharedRows = ClientOptions.rows
     sharedTitle = "Options of uotp-client"
@@ -127,9 +127,9 @@ class DoctorOptions(ClientOptions):
         else:
             proxy = None
         return DoctorSettings(
+            place=place,
             proxy=proxy,
-            server=place.address,
-            isWebSocket=place.path is not None,
+            hasLoginFile=chosen["proxyAuthFile"] is not None,
             probe=self["probe"],
             largest=self["size"],
             rateSeconds=0.0 if self["no-rate"] else RATE_TEST_SECONDS,
@@ -164,12 +164,20 @@ def tell(findings: Iterable[Finding], out: TextIO, *, isColoured: bool) -> list[
     return told
 
 
-def findingsJson(findings: Iterable[Finding]) -> str:
+def findingsJson(told: Iterable[tuple[str, Iterable[Finding]]]) -> str:
     """
+    @param told: each server, and what was found on the way to it.
     @return: all findings, for programs.
     """
     listed = [
-        {"step": each.step.title, "verdict": each.outcome.value, "facts": each.facts, "remedy": each.remedy}
+        {
+            "server": server,
+            "step": each.step.title,
+            "verdict": each.outcome.value,
+            "facts": each.facts,
+            "remedy": each.remedy,
+        }
+        for server, findings in told
         for each in findings
     ]
     return json.dumps({"findings": listed}, indent=2) + "\n"
@@ -191,24 +199,25 @@ def doctor(
     options = DoctorOptions()
     options.parseOptions(argv)
     Logger.threshold = LogLevel.critical  # what the credentials would warn of is told by a step
-    Spelling.spellings = DoctorOptions.spellings()
+    Spelling.spellings = {**ServerOptions.spellings(), **DoctorOptions.spellings()}  # some remedies are for the server
     each = options.doctorSettings()
     stream = sys.stdout if out is None else out
+    told: list[tuple[str, list[Finding]]] = []
     try:
-        told: list[list[Finding]] = []
         for settings in each:
             findings = (examine or examineHere)(settings)
+            server = settings.place.shown(isPlain=settings.tls is None)
             if options["json"]:
-                told.append(list(findings))
+                told.append((server, list(findings)))
                 continue
             if len(each) > 1:
-                stream.write(f"{Host.parse(settings.server[0]).besidePort}:{settings.server[1]}\n")
-            told.append(tell(findings, stream, isColoured=stream.isatty() and "NO_COLOR" not in os.environ))
+                stream.write(f"{server}\n")
+            told.append((server, tell(findings, stream, isColoured=stream.isatty() and "NO_COLOR" not in os.environ)))
         if options["json"]:
-            stream.write(findingsJson(list(chain.from_iterable(told))))
+            stream.write(findingsJson(told))
     except KeyboardInterrupt:
         return INTERRUPTED_EXIT_STATUS
-    return next((status for status in map(exitStatusOf, told) if status), 0)
+    return next((status for status in (exitStatusOf(findings) for _, findings in told) if status), 0)
 
 
 def examineHere(settings: DoctorSettings) -> Iterable[Finding]:

@@ -17,11 +17,12 @@ from uotp.doctor.greeting import judgeAlpn, judgeCertificate, judgeHello
 from uotp.doctor.local import judgeBuffer, judgeMark, judgeRoute
 from uotp.doctor.meeting import Meeting
 from uotp.doctor.passage import tryPing, tryRate, tryRoundTrip, trySizes, tryTarget
-from uotp.doctor.proxied import ProxyTrouble
+from uotp.doctor.proxytrouble import ProxyTrouble
 from uotp.doctor.reach import connectTcp, findName
 from uotp.doctor.seams import Machine, Way
 from uotp.doctor.settings import DoctorSettings
 from uotp.doctor.trust import judgeTls
+from uotp.doctor.upgraded import judgeInside, judgeWebServer
 from uotp.errors import ConfigurationError
 from uotp.tls.inspection import Inspection
 
@@ -30,10 +31,6 @@ MET = (ExamStep.TLS, ExamStep.CLOCK, ExamStep.ALPN, ExamStep.CERTIFICATE, ExamSt
 
 TRIED = (ExamStep.PING, ExamStep.TARGET, ExamStep.SIZE, ExamStep.ROUND_TRIP, ExamStep.LOSS, ExamStep.RATE)
 """The steps that need an open tunnel."""
-
-
-WEBSOCKET = "the way goes on inside WebSocket, which is not looked into here: the client's log says how far it comes"
-"""Why steps are left out where the server has a path."""
 
 
 class Examination:
@@ -92,14 +89,17 @@ class Examination:
         try:
             found = Meeting(self._settings, self._machine, inspection, mark).meet(address)
         except ProxyTrouble as trouble:
-            remedy = "see what the proxy wants, and what it allows: its administrator knows"
-            yield faulty(ExamStep.TLS, trouble.words, remedy)
-            yield from (notReached(step, "there is no way through the proxy") for step in (*MET[1:], *TRIED))
+            yield faulty(ExamStep.TLS, trouble.words, trouble.remedy, trouble.cause)
+            nothing = Encounter(hasTls=self._settings.tls is not None)
+            now = self._machine.now()
+            yield judgeClock(nothing, now, isSynchronized=self._machine.isSynchronized())
+            yield from (notReached(step, "there is no way through the proxy") for step in (*MET[2:], *TRIED))
             return
         except OSError as error:
             reason = error.strerror or "it took too long"
             facts = f"a second connection is not let in: {reason}"
-            yield faulty(ExamStep.TLS, facts, "see the server's log: it may be full")
+            whose = "server" if self._settings.proxy is None else "proxy"
+            yield faulty(ExamStep.TLS, facts, f"see the {whose}'s log: it may be full")
             yield from (notReached(step, "there is no connection") for step in (*MET[1:], *TRIED))
             return
         yield from self._judge(found, unusable)
@@ -130,25 +130,19 @@ class Examination:
         now = self._machine.now()
         yield judgeTls(found, self._settings, now)
         yield judgeClock(found, now, isSynchronized=self._machine.isSynchronized())
-        isInside = self._settings.isWebSocket
-        yield notReached(ExamStep.ALPN, WEBSOCKET) if isInside else judgeAlpn(found, self._settings.wire)
+        yield judgeWebServer(found) if found.isInside else judgeAlpn(found, self._settings.wire)
         if unusable is None:
             yield judgeCertificate(found, now)
         else:
             remedy = "give a certificate and a key that belong together: the server's administrator makes them"
             yield faulty(ExamStep.CERTIFICATE, unusable, remedy)
-        yield notReached(ExamStep.HELLO, WEBSOCKET) if isInside else judgeHello(found)
+        yield judgeInside(found) if found.isInside else judgeHello(found)
 
     def _try(self, found: Encounter) -> Iterator[Finding]:
         """
         @return: what is found on an open tunnel.
         """
         tunnel = found.tunnel
-        if self._settings.isWebSocket:
-            if tunnel is not None:
-                tunnel.bye()
-            yield from (notReached(step, WEBSOCKET) for step in TRIED)
-            return
         if tunnel is None:
             isOld = found.answer is HelloAnswer.FORMAT_1 and found.isTrusted
             reason = "format 1 has no way to ask" if isOld else "there is no tunnel"

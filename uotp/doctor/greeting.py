@@ -69,10 +69,16 @@ def anotherProtocol(found: Encounter) -> Finding:
         behind = "what shares the port with a web server has to hand on what asks for the name of uotp-server (SNI)"
     token = spelled("tokenFile")
     shown = f"does not know the token of {token}" if found.hasToken else f"wants a token ({token})"
+    alike = f"a uotp-server that {shown}, or a path (wss://, {spelled('httpPath')}), answers so, too"
+    if not found.wantsOther:
+        alike += (
+            ", and one without TLS that does not expect the PROXY header (send-proxy) of a balancer before it: "
+            f"name the balancer's address there by {spelled('proxyProtocol')}"
+        )
     return faulty(
         ExamStep.ALPN,
         f"no uotp is there: {facts}",
-        f"give the port of uotp-server, which its log tells; {behind}; a uotp-server that {shown} answers so, too",
+        f"give the port of uotp-server, which its log tells; {behind}; {alike}",
     )
 
 
@@ -153,11 +159,18 @@ def judgeHello(found: Encounter) -> Finding:
         reason = "no uotp is there"
     if reason is not None:
         return notReached(ExamStep.HELLO, reason)
-    good = {
+    good = helloWell(found)
+    return well(ExamStep.HELLO, good) if good is not None else helloRefused(found)
+
+
+def helloWell(found: Encounter) -> str | None:
+    """
+    @return: that the hello has led to a session, in words; L{None} where it has not.
+    """
+    return {
         HelloAnswer.WELCOME: "the server has welcomed a session in format 2",
         HelloAnswer.FORMAT_1: None if found.hasToken else "said in format 1, which has no answer",
     }.get(found.answer)
-    return well(ExamStep.HELLO, good) if good is not None else helloRefused(found)
 
 
 def helloRefused(found: Encounter) -> Finding:
@@ -179,10 +192,12 @@ def helloRefused(found: Encounter) -> Finding:
             "format 1 is spoken, in which no token can be shown",
             f"see the step ALPN: with {token} both ends have to speak format 2",
         )
-    closed = "the server has closed the connection in place of an answer"
-    return faulty(
-        ExamStep.HELLO,
-        closed if found.answer is HelloAnswer.CLOSED else "the server does not answer",
-        f"see whether uotp-server is at this port, and whether it speaks this format ({spelled('wire')}): its log "
-        "names this client",
-    )
+    here = f"see whether uotp-server is at this port, and whether it speaks this format ({spelled('wire')}): its log "
+    if found.answer is HelloAnswer.CLOSED:
+        return faulty(
+            ExamStep.HELLO,
+            "the server has closed the connection in place of an answer",
+            f"{here}names this client, or says that it has waited for a PROXY header, by {spelled('proxyProtocol')}: "
+            "then let the balancer before it send that (send-proxy), or take that setting away",
+        )
+    return faulty(ExamStep.HELLO, "the server does not answer", f"{here}names this client")

@@ -79,13 +79,14 @@ def judgeRoute(address: Any, way: Way | None, settings: DoctorSettings, *, hasAn
     @return: the finding on whether the VPN would carry its own carrier.
     """
     if way is None:
-        return notReached(ExamStep.ROUTE, "this system does not tell which way leads to the server")
+        return notReached(ExamStep.ROUTE, "this system does not tell which way leads there")
     host = address.host
     if not way.isTunnel:
         return well(ExamStep.ROUTE, f"{host} is reached by {way.interface}, which is no VPN")
+    whom = "server" if settings.proxy is None else "proxy"
     static = f"ip {'-6 ' if ':' in host else ''}route add {host} via GATEWAY dev INTERFACE"
     remedy = (
-        f"give the server a route of its own past the VPN: `{static}`, with what `ip route` tells of your router; or "
+        f"give the {whom} a route of its own past the VPN: `{static}`, with what `ip route` tells of your router; or "
         f"mark the connections: FwMark = 0xca6c in the file of wg-quick, and {spelled('mark')} 0xca6c here"
     )
     where = f"the way to {host} leads through {way.interface}"

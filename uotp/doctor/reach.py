@@ -64,12 +64,7 @@ def findName(settings: DoctorSettings, machine: Machine) -> tuple[Finding, Addre
     told = "" if settings.proxy is None else "the proxy "
     if literalAddress(host, port, "TCP") is not None:
         return well(ExamStep.NAME, f"{told}{host} is an address"), [literalAddress(host, port, "TCP")]
-    servers = " and ".join(machine.nameServers()) or "none that is known"
-    remedy = (
-        f"see what `getent ahosts {host}` says, and whether the name servers in /etc/resolv.conf answer ({servers}): "
-        "they may be behind the VPN; or give the server's address in place of its name, with "
-        f"{spelled('serverName')} {host}"
-    )
+    remedy = nameRemedyFor(settings, machine)
     began = machine.seconds()
     try:
         addresses = machine.addressesOf(host, port, settings.timeout)
@@ -83,6 +78,20 @@ def findName(settings: DoctorSettings, machine: Machine) -> tuple[Finding, Addre
     shown = ", ".join(address.host for address in addresses[:MOST_ADDRESSES])
     more = f" and {len(addresses) - MOST_ADDRESSES} more" if len(addresses) > MOST_ADDRESSES else ""
     return well(ExamStep.NAME, f"{told}{host} is {shown}{more}, found in {took:.0f} ms"), addresses
+
+
+def nameRemedyFor(settings: DoctorSettings, machine: Machine) -> str:
+    """
+    @return: what to do where a name is not found.
+    """
+    host = settings.dialled[0]
+    servers = " and ".join(machine.nameServers()) or "none that is known"
+    ask = f"see what `getent ahosts {host}` says, and whether the name servers in /etc/resolv.conf answer ({servers})"
+    if settings.proxy is None:
+        instead = f"the server's address in place of its name, with {spelled('serverName')} {host}"
+    else:
+        instead = f"the proxy's address in place of its name in {spelled('proxy')}"
+    return f"{ask}: they may be behind the VPN; or give {instead}"
 
 
 def connectTcp(
@@ -125,7 +134,8 @@ def unreached(facts: str, settings: DoctorSettings, way: Way | None, *, isRefuse
     """
     carrier = carrierOf(way, settings)
     if carrier in MAY_LOOP and not isRefused:
-        remedy = "the way to the server leads through a VPN: see the step route"
+        whom = "server" if settings.proxy is None else "proxy"
+        remedy = f"the way to the {whom} leads through a VPN: see the step route"
         return faulty(ExamStep.TCP, facts, remedy, ExamStep.ROUTE if carrier is Carrier.OURS else None)
     remedy = PROXY_REMEDY if settings.proxy is not None else remedyFor(facts, settings.server[1], isRefused=isRefused)
     if way is not None and carrier is Carrier.ELSEWHERE and not isRefused:

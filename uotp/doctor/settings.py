@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from uotp.net import LOCALHOST, UDP_BUFFER_BYTES, Listen, ProxyPlace
+from uotp.net import LOCALHOST, UDP_BUFFER_BYTES, Listen, ProxyPlace, ServerPlace
 from uotp.tls import DISK, ClientTls, CredentialFiles
 from uotp.wire import WireChoice
 
@@ -27,9 +27,9 @@ class DoctorSettings:
     """
     Holds the choices for one examination.
 
-    @ivar server: host name or address, and port.
+    @ivar place: where the server is, and the path where it is spoken to by WebSocket.
     @ivar proxy: through which proxy it is reached; L{None} for none.
-    @ivar isWebSocket: whether the server is spoken to by WebSocket.
+    @ivar hasLoginFile: whether user and password for the proxy, if any, are in a file of their own.
     @ivar tls: the choices of TLS; L{None} for plain TCP.
     @ivar files: where the files of TLS are.
     @ivar listen: where the client listens on UDP, or will.
@@ -44,9 +44,8 @@ class DoctorSettings:
     @ivar rateSeconds: for how long the rate is measured, in seconds; 0 for not at all.
     """
 
-    server: tuple[str, int]
+    place: ServerPlace
     tls: ClientTls | None
-    isWebSocket: bool = False
     files: CredentialFiles = DISK
     listen: Listen = (LOCALHOST, 8911)
     timeout: float = 4.0
@@ -59,6 +58,21 @@ class DoctorSettings:
     largest: int = 1500
     rateSeconds: float = RATE_TEST_SECONDS
     proxy: ProxyPlace | None = None
+    hasLoginFile: bool = False
+
+    @property
+    def server(self) -> tuple[str, int]:
+        """
+        Host and port of the server.
+        """
+        return self.place.address
+
+    @property
+    def isInside(self) -> bool:
+        """
+        Whether the way goes on inside WebSocket.
+        """
+        return self.place.path is not None
 
     @property
     def dialled(self) -> tuple[str, int]:

@@ -5,29 +5,17 @@ along.
 
 from __future__ import annotations
 
-import re
 from datetime import datetime, timedelta
 
-from uotp.doctor.encounter import Encounter, HelloAnswer
+from uotp.doctor.encounter import Encounter, HelloAnswer, TlsEnd
 from uotp.doctor.findings import ExamStep, Finding, doubtful, faulty, well
+from uotp.doctor.flaws import ADVICE, worstOf
 from uotp.doctor.settings import DoctorSettings
 from uotp.telemetry import spelled
 from uotp.tls.inspection import Against, Flaw, ShownByServer
 
 SOON = timedelta(days=7)
 """Whoever renews by itself has done so before."""
-
-WORST_FIRST = (
-    Against.ISSUER,
-    Against.REVOKED,
-    Against.PIN,
-    Against.NAME,
-    Against.NOT_YET,
-    Against.EXPIRED,
-    Against.CIPHER,
-    Against.OTHER,
-)
-"""Of several objections the one that explains the others is told."""
 
 UNCLEAR = Flaw(Against.OTHER, "the certificate was refused at first, and shows no flaw at a second look")
 """Where two connections come to different ends, as to a balancer with several servers."""
@@ -39,9 +27,6 @@ INTERCEPTED = (
 
 SHOW_ISSUER = "`openssl x509 -in server.pem -noout -issuer` there"
 
-ADVICE = re.compile(r"(?<!\\); ")
-"""Stands before what can be done; in a name of a certificate a backslash is before it."""
-
 
 def judgeTls(found: Encounter, settings: DoctorSettings, now: datetime) -> Finding:
     """
@@ -50,7 +35,7 @@ def judgeTls(found: Encounter, settings: DoctorSettings, now: datetime) -> Findi
     if not found.hasTls:
         return well(ExamStep.TLS, f"none, as {spelled('tls=None')} says: nothing is encrypted, and nobody is verified")
     if found.trouble is not None:
-        return faulty(ExamStep.TLS, found.trouble, troubleRemedy(found))
+        return faulty(ExamStep.TLS, found.trouble, troubleRemedy(found, hasProxy=settings.proxy is not None))
     if found.shown is None:
         return faulty(ExamStep.TLS, "the server refuses the handshake, and shows no certificate", "its log may say why")
     shown = found.shown
@@ -60,7 +45,7 @@ def judgeTls(found: Encounter, settings: DoctorSettings, now: datetime) -> Findi
         if shown.ends - now < SOON and shown.ends > now:
             return doubtful(ExamStep.TLS, facts, "renew the server's certificate soon: it is valid for a few days more")
         return well(ExamStep.TLS, facts)
-    worst = next((each for kind in WORST_FIRST for each in found.flaws if each.against is kind), UNCLEAR)
+    worst = worstOf(found.flaws) or UNCLEAR
     isGiven = settings.tls is not None and settings.tls.cafile is not None
     remedies = {
         Against.ISSUER: issuerRemedy(found, isGiven=isGiven),
@@ -91,14 +76,29 @@ def untrustedFacts(worst: Flaw, shown: ShownByServer) -> str:
     return facts if shown.root in facts else f"{facts}, and its chain leads to {shown.root}"
 
 
-def troubleRemedy(found: Encounter) -> str:
+def troubleRemedy(found: Encounter, *, hasProxy: bool) -> str:
     """
-    @return: what to do where no TLS has come about.
+    @param hasProxy: whether the way leads through a proxy.
+    @return: what to do where no TLS has come about.  What is likely comes first.
     """
     if found.speech is not None:
         return (
             f"another program is at this port: {found.speech}; give the port of uotp-server, which its log tells, and "
             f"see whether {spelled('tls=None')} was said at one end alone"
+        )
+    announcers = spelled("proxyProtocol")
+    if found.tlsEnd is TlsEnd.VERSION:
+        return (
+            "if a balancer stands before uotp-server, it may announce its clients by the PROXY protocol (send-proxy), "
+            f"and uotp-server was not told: name the balancer's address there by {announcers}, or turn that off in the "
+            "balancer; else whatever ends TLS there has to take TLS 1.2 or 1.3"
+        )
+    if found.tlsEnd is TlsEnd.CLOSED:
+        behind = "; or the proxy does not reach the server, and says so by that" if hasProxy else ""
+        return (
+            f"see whether uotp-server is at this port.  If it is, its log says why: it may be told by {announcers} to "
+            "wait for a PROXY header from whoever connects to it, and none comes (send-proxy in a balancer)"
+            f"{behind}; or a firewall or a proxy on the way breaks TLS: try port 443, or another network"
         )
     return (
         "see whether uotp-server is at this port, and whether a firewall or a proxy on the way breaks TLS: "

@@ -56,6 +56,9 @@ OWN_CHECK = "internal error"
 OWN_CHECKS = {"server": "our key is not in its list of clients", "client": "wrong name or pin"}
 """What such a check of the peer has against us."""
 
+WANTS_OTHER_VERSION = "protocol version"
+"""OpenSSL sends this also where what has come first is no TLS at all."""
+
 ALERTS = {
     "unknown ca": REFUSED + "unknown CA; the {peer} needs {issuer} by {cafile}",
     "certificate expired": REFUSED + "expired; {dates}",
@@ -68,7 +71,7 @@ ALERTS = {
     "no application protocol": REFUSED_US + "it wants another protocol (ALPN) than those of {alpn}, so it is no uotp "
     "{peer}, or what ends TLS before it has to take one of them",
     "unrecognized name": REFUSED_US + "it does not know the name that we ask for (see {serverName})",
-    "protocol version": NO_VERSION,
+    WANTS_OTHER_VERSION: NO_VERSION,
     "insufficient security": NO_CIPHER,
 }
 """What the peer says against us, and what the log says of it."""

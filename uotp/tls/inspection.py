@@ -17,17 +17,29 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509.oid import NameOID
 
+from uotp.net import ProxyPlace
 from uotp.tls.clients import NAME_LETTERS, OPENSSL_PREFIX
 from uotp.tls.credentials import ClientCredentials, ClientTls
 from uotp.tls.dates import utcNow
 from uotp.tls.files import DISK, CredentialFiles
 from uotp.tls.looking import Against, Flaw, LookingConnection
 from uotp.tls.pins import publicKeyPin
+from uotp.tls.proxies import proxyCreator
 from uotp.tls.reasons import nameText, plainText
 from uotp.tls.talk import HandshakeTrouble, ShownByServer, TlsTalk
+from uotp.tls.verification import VerifyingConnection
 from uotp.wire import Token, WireChoice
 
-__all__ = ["Against", "Flaw", "HandshakeTrouble", "Inspection", "OwnCertificate", "ShownByServer", "TlsTalk"]
+__all__ = [
+    "Against",
+    "Flaw",
+    "HandshakeTrouble",
+    "Inspection",
+    "OwnCertificate",
+    "ShownByServer",
+    "TlsTalk",
+    "proxyTalk",
+]
 
 NAMELESS = "client"
 """What a client is called in a list whose certificate has no name."""
@@ -113,6 +125,16 @@ class Inspection:
             return None
         begins, ends = shown.not_valid_before_utc, shown.not_valid_after_utc
         return OwnCertificate(nameText(shown.subject), nameText(shown.issuer), begins, ends, listingOf(shown))
+
+
+def proxyTalk(proxy: ProxyPlace, *, looks: bool) -> TlsTalk | None:
+    """
+    @param looks: whether to let any proxy in, and write down what is wrong.  Nothing may be asked of it then.
+    @return: what speaks TLS with a proxy, L{None} where it speaks none.
+    @raise ConfigurationError: when no certificate could name the proxy.
+    """
+    create = proxyCreator(proxy, LookingConnection if looks else VerifyingConnection)
+    return None if create is None else TlsTalk(create(None))
 
 
 def listingOf(certificate: x509.Certificate) -> str | None:

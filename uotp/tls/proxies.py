@@ -55,8 +55,11 @@ def withProxyFiles(
     return found
 
 
-def proxyCreator(proxy: ProxyPlace | None) -> Callable[[object], VerifyingConnection] | None:
+def proxyCreator(
+    proxy: ProxyPlace | None, kind: type[VerifyingConnection] = VerifyingConnection
+) -> Callable[[object], VerifyingConnection] | None:
     """
+    @param kind: what each connection is.
     @return: makes each connection of TLS to a proxy, for a socket; L{None} where there is none.
     @raise ConfigurationError: when no certificate could name the proxy.
     """
@@ -64,4 +67,4 @@ def proxyCreator(proxy: ProxyPlace | None) -> Callable[[object], VerifyingConnec
         return None
     files: CredentialFiles = DISK if proxy.authorities is None else CopiedFiles({AUTHORITIES: proxy.authorities})
     choices = ClientTls(cafile=None if proxy.authorities is None else AUTHORITIES)
-    return ClientCredentials(choices, wire=WireChoice.ONE, files=files).creatorFor(proxy.host)
+    return ClientCredentials(choices, wire=WireChoice.ONE, files=files).creatorFor(proxy.host, kind)

@@ -12,7 +12,7 @@ from typing import Any
 from OpenSSL import SSL
 from OpenSSL.crypto import X509, X509Name
 
-from uotp.tls.alerts import OWN_CHECK, WANTS_OTHER_PROTOCOL, alertOf, isAboutOurs
+from uotp.tls.alerts import OWN_CHECK, WANTS_OTHER_PROTOCOL, WANTS_OTHER_VERSION, alertOf, isAboutOurs
 from uotp.tls.dates import utcNow
 from uotp.tls.looking import Flaw, LookingConnection
 from uotp.tls.pem import quietly
@@ -64,16 +64,24 @@ class HandshakeTrouble(Exception):
     @ivar isAboutUs: whether the server has something against our certificate, or misses one.
     @ivar isAboutList: whether that may be that we are not in its list of clients.
     @ivar isAboutProtocol: whether it wants another protocol by ALPN.
+    @ivar isAboutVersion: whether it says that it speaks no version of TLS that we offer.
     """
 
     def __init__(
-        self, words: str | None, *, isAboutUs: bool = False, isAboutList: bool = False, isAboutProtocol: bool = False
+        self,
+        words: str | None,
+        *,
+        isAboutUs: bool = False,
+        isAboutList: bool = False,
+        isAboutProtocol: bool = False,
+        isAboutVersion: bool = False,
     ) -> None:
         super().__init__(words or "the connection ended")
         self.words = words
         self.isAboutUs = isAboutUs
         self.isAboutList = isAboutList
         self.isAboutProtocol = isAboutProtocol
+        self.isAboutVersion = isAboutVersion
 
 
 class TlsTalk:
@@ -151,6 +159,7 @@ class TlsTalk:
             isAboutUs=isAboutUs,
             isAboutList=isAboutUs and alert == OWN_CHECK,
             isAboutProtocol=alert == WANTS_OTHER_PROTOCOL,
+            isAboutVersion=alert == WANTS_OTHER_VERSION,
         )
 
     @property

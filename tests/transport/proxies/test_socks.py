@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.errors import PeerError
 from uotp.net import ProxyLogin
+from uotp.transport.proxies.faults import ProxyRefused
 from uotp.transport.proxies.socks import LONGEST_ANSWERS, REPLIES, SocksConnect
 
 LOGIN = ProxyLogin(b"alice", b"secret")
@@ -87,11 +87,16 @@ class SocksConnectTests(SynchronousTestCase):
         self.assertEqual(preamble.received(answers + b"x"), len(answers))
 
     def test_refusalsAreSaidInWords(self) -> None:
-        replies = [(None, [b"\x05\0", bytes([5, number])], words) for number, words in REPLIES.items()]
-        for login, answers, words in (*REFUSED, *replies):
+        for login, answers, words in REFUSED:
             for size in (1, 999):
-                error = self.assertRaises(PeerError, self.said, login, answers, size)
+                error = self.assertRaises(ProxyRefused, self.said, login, answers, size)
                 self.assertIn(words, str(error))
+
+    def test_eachReplyHasItsWordsAndItsFault(self) -> None:
+        for number, (fault, words) in REPLIES.items():
+            error = self.assertRaises(ProxyRefused, self.said, None, [b"\x05\0", bytes([5, number])])
+            self.assertIn(words, str(error))
+            self.assertIs(error.fault, fault)
 
     def test_longestAnswersFitTheLimit(self) -> None:
         answers = b"\x05\x02\x01\0\x05\0\0\x03\xff" + bytes(255) + b"\x04\x38"

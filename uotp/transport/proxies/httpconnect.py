@@ -11,8 +11,9 @@ from collections.abc import Iterable
 
 import h11
 
-from uotp.errors import PeerError, forgetFrames
+from uotp.errors import forgetFrames
 from uotp.net import Host, ProxyLogin, dnsName
+from uotp.transport.proxies.faults import ProxyFault, ProxyRefused
 
 MOST_HEADS_BYTES = 16 * 1024
 """All heads of answers together may be so long; few web servers send half of that."""
@@ -25,8 +26,8 @@ HTTP_BEGINS = b"HTTP/1."
 
 NO_HTTP_PROXY = "what answers there is no HTTP proxy"
 OTHERS_BEGIN = {
-    0x15: f"{NO_HTTP_PROXY}: it wants TLS first, so its URL begins with https://",
-    0x05: f"{NO_HTTP_PROXY}: it speaks SOCKS5, so its URL begins with socks5://",
+    0x15: (ProxyFault.WANTS_TLS, f"{NO_HTTP_PROXY}: it wants TLS first, so its URL begins with https://"),
+    0x05: (ProxyFault.SPEAKS_SOCKS5, f"{NO_HTTP_PROXY}: it speaks SOCKS5, so its URL begins with socks5://"),
 }
 """What the first byte of other protocols tells."""
 
@@ -35,17 +36,23 @@ SUCCESSES = range(200, 300)
 REDIRECTS = range(300, 400)
 
 CONNECT_MEANINGS = {
-    400: "it does not understand the request (400): is it an HTTP proxy?",
-    401: "it wants a password as a web server does (401): is it an HTTP proxy?",
-    403: "it forbids connections to this server or port (403): many allow port 443 only",
-    404: "it knows no CONNECT (404): is it an HTTP proxy?",
-    405: "it allows no CONNECT (405)",
-    429: "it has had too many requests (429)",
-    500: "it has a fault of its own (500)",
-    501: "it knows no CONNECT (501)",
-    502: "it cannot reach the server (502): the server is down, or the proxy is not let through to it",
-    503: "it cannot reach the server, or has no room (503): the server's name or port may be wrong",
-    504: "the server does not answer it (504)",
+    400: (ProxyFault.NO_PROXY, "it does not understand the request (400): is it an HTTP proxy?"),
+    401: (ProxyFault.NO_PROXY, "it wants a password as a web server does (401): is it an HTTP proxy?"),
+    403: (ProxyFault.FORBIDS, "it forbids connections to this server or port (403): many allow port 443 only"),
+    404: (ProxyFault.NO_PROXY, "it knows no CONNECT (404): is it an HTTP proxy?"),
+    405: (ProxyFault.NEVER_CONNECTS, "it allows no CONNECT (405)"),
+    429: (ProxyFault.HAS_NO_ROOM, "it has had too many requests (429)"),
+    500: (ProxyFault.BROKEN, "it has a fault of its own (500)"),
+    501: (ProxyFault.NEVER_CONNECTS, "it knows no CONNECT (501)"),
+    502: (
+        ProxyFault.NOT_REACHED,
+        "it cannot reach the server (502): the server is down, or the proxy is not let through to it",
+    ),
+    503: (
+        ProxyFault.NOT_REACHED,
+        "it cannot reach the server, or has no room (503): the server's name or port may be wrong",
+    ),
+    504: (ProxyFault.SERVER_SILENT, "the server does not answer it (504)"),
 }
 """What the status of an answer means."""
 
@@ -87,12 +94,13 @@ class HttpConnect:
         """
         See L{uotp.transport.preamble.Preamble.received}.
 
-        @raise PeerError: when the proxy refuses, or is none.
+        @raise ProxyRefused: when the proxy refuses, or is none.
         """
         if len(self._begin) < len(HTTP_BEGINS):
             self._begin += data[: len(HTTP_BEGINS) - len(self._begin)]
             if not HTTP_BEGINS.startswith(self._begin):
-                raise PeerError(OTHERS_BEGIN.get(self._begin[0], NO_HTTP_PROXY))
+                fault, reason = OTHERS_BEGIN.get(self._begin[0], (ProxyFault.NO_PROXY, NO_HTTP_PROXY))
+                raise ProxyRefused(reason, fault)
         try:
             self._http.receive_data(data)
             event = self._http.next_event()
@@ -101,28 +109,33 @@ class HttpConnect:
         except h11.RemoteProtocolError as error:
             forgetFrames(error)
             reason = f"{NO_HTTP_PROXY}, or its answer is broken or too long"
-            raise PeerError(reason) from None
+            raise ProxyRefused(reason) from None
         if event is h11.NEED_DATA:
             return None
         if not isinstance(event, h11.Response):
             reason = f"{NO_HTTP_PROXY}, or its answer is broken"
-            raise PeerError(reason)
+            raise ProxyRefused(reason)
         if event.status_code not in SUCCESSES:
-            raise PeerError(self._refusal(event.status_code, event.headers))
+            raise self._refusal(event.status_code, event.headers)
         rest, _ = self._http.trailing_data
         return len(data) - len(rest)
 
-    def _refusal(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> str:
+    def _refusal(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> ProxyRefused:
         if status == AUTHENTICATION:
-            wanted = schemesIn(headers)
-            if wanted and "Basic" not in wanted:
-                return f"the proxy wants to know who asks by {' or '.join(wanted)}, and here is only Basic (407)"
-            if self._hasLogin:
-                return "the proxy does not accept user and password (407)"
-            return "the proxy wants user and password (407)"
+            return self._loginRefusal(schemesIn(headers))
         if status in REDIRECTS:
-            return f"the proxy sends us elsewhere ({status}): a network's login page may be there, for a browser"
-        return f"the proxy refuses: {CONNECT_MEANINGS.get(status, f'it answers {status}')}"
+            reason = f"the proxy sends us elsewhere ({status}): a network's login page may be there, for a browser"
+            return ProxyRefused(reason, ProxyFault.PORTAL)
+        fault, words = CONNECT_MEANINGS.get(status, (ProxyFault.UNKNOWN, f"it answers {status}"))
+        return ProxyRefused(f"the proxy refuses: {words}", fault)
+
+    def _loginRefusal(self, wanted: list[str]) -> ProxyRefused:
+        if wanted and "Basic" not in wanted:
+            reason = f"the proxy wants to know who asks by {' or '.join(wanted)}, and here is only Basic (407)"
+            return ProxyRefused(reason, ProxyFault.OTHER_LOGIN)
+        if self._hasLogin:
+            return ProxyRefused("the proxy does not accept user and password (407)", ProxyFault.WRONG_LOGIN)
+        return ProxyRefused("the proxy wants user and password (407)", ProxyFault.WANTS_LOGIN)
 
 
 def authority(host: str, port: int) -> bytes:

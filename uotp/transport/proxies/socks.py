@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from uotp.errors import PeerError
 from uotp.net import Host, ProxyLogin, dnsName
+from uotp.transport.proxies.faults import ProxyFault, ProxyRefused
 
 SOCKS_VERSION = 5
 LOGIN_VERSION = 1
@@ -31,22 +31,32 @@ LONGEST_ANSWERS = 2 + 2 + HEAD_BYTES + 1 + 255 + PORT_BYTES
 
 NO_SOCKS = "what answers there is no SOCKS5 proxy"
 OTHERS_SAY = {
-    ord("H"): f"{NO_SOCKS}: it seems to be an HTTP proxy, so its URL begins with http://",
-    0x15: f"{NO_SOCKS}: it wants TLS",
-    0: f"{NO_SOCKS}: it speaks SOCKS4",
-    4: f"{NO_SOCKS}: it speaks SOCKS4",
+    ord("H"): (
+        ProxyFault.SPEAKS_HTTP,
+        f"{NO_SOCKS}: it seems to be an HTTP proxy, so its URL begins with http://",
+    ),
+    0x15: (ProxyFault.WANTS_TLS, f"{NO_SOCKS}: it wants TLS"),
+    0: (ProxyFault.SPEAKS_SOCKS4, f"{NO_SOCKS}: it speaks SOCKS4"),
+    4: (ProxyFault.SPEAKS_SOCKS4, f"{NO_SOCKS}: it speaks SOCKS4"),
 }
 """What the first byte of other protocols tells."""
 
+WANTS_USER = (ProxyFault.WANTS_LOGIN, "the proxy wants user and password")
+WANTS_OTHERWISE = (ProxyFault.OTHER_LOGIN, "the proxy wants to know in another way who asks")
+"""What it means when none of the ways suits that were offered: without user and password, and with them."""
+
 REPLIES = {
-    1: "it has a fault of its own, or cannot reach the server",
-    2: "its rules forbid connections to this server or port",
-    3: "the server's network is unreachable from there",
-    4: "the server is unreachable from there, or its name is not known",
-    5: "the server refuses the connection: nothing listens there, or a firewall rejects it",
-    6: "the server does not answer it",
-    7: "it makes no connections for clients",
-    8: "it cannot use such an address: names, or IPv6",
+    1: (ProxyFault.NOT_REACHED, "it has a fault of its own, or cannot reach the server"),
+    2: (ProxyFault.FORBIDS, "its rules forbid connections to this server or port"),
+    3: (ProxyFault.NOT_REACHED, "the server's network is unreachable from there"),
+    4: (ProxyFault.NOT_REACHED, "the server is unreachable from there, or its name is not known"),
+    5: (
+        ProxyFault.SERVER_REFUSES,
+        "the server refuses the connection: nothing listens there, or a firewall rejects it",
+    ),
+    6: (ProxyFault.SERVER_SILENT, "the server does not answer it"),
+    7: (ProxyFault.NEVER_CONNECTS, "it makes no connections for clients"),
+    8: (ProxyFault.NO_SUCH_ADDRESS, "it cannot use such an address: names, or IPv6"),
 }
 """What the number of a reply means, where it is not 0."""
 
@@ -84,7 +94,7 @@ class SocksConnect:
         """
         See L{uotp.transport.preamble.Preamble.received}.
 
-        @raise PeerError: when the proxy refuses, or is none.
+        @raise ProxyRefused: when the proxy refuses, or is none.
         """
         self._heard += data
         while not self._isOver:
@@ -96,17 +106,17 @@ class SocksConnect:
 
     def _hearMethod(self) -> int | None:
         if self._heard and self._heard[0] != SOCKS_VERSION:
-            raise PeerError(OTHERS_SAY.get(self._heard[0], NO_SOCKS))
+            fault, reason = OTHERS_SAY.get(self._heard[0], (ProxyFault.NO_PROXY, NO_SOCKS))
+            raise ProxyRefused(reason, fault)
         if len(self._heard) < 2:  # noqa: PLR2004 - the version, and the way
             return None
         method = self._heard[1]
         if method == NONE_SUITS:
-            wants = "user and password" if self._login is None else "to know in another way who asks"
-            reason = f"the proxy wants {wants}"
-            raise PeerError(reason)
+            fault, reason = WANTS_USER if self._login is None else WANTS_OTHERWISE
+            raise ProxyRefused(reason, fault)
         if method not in self._offered:
             reason = "the proxy chooses a way to show who asks that was not offered"
-            raise PeerError(reason)
+            raise ProxyRefused(reason)
         if method == WITH_LOGIN:
             login = self._login
             assert login is not None
@@ -122,10 +132,10 @@ class SocksConnect:
             return None
         if self._heard[0] != LOGIN_VERSION:
             reason = f"{NO_SOCKS}, or its answer to user and password is broken"
-            raise PeerError(reason)
+            raise ProxyRefused(reason)
         if self._heard[1]:
             reason = "the proxy does not accept user and password"
-            raise PeerError(reason)
+            raise ProxyRefused(reason, ProxyFault.WRONG_LOGIN)
         self._ask()
         return 2
 
@@ -137,17 +147,18 @@ class SocksConnect:
         heard = self._heard
         if heard and heard[0] != SOCKS_VERSION:
             reason = f"{NO_SOCKS}, or its reply is broken"
-            raise PeerError(reason)
+            raise ProxyRefused(reason)
         if len(heard) > 1 and heard[1]:
-            reason = f"the proxy refuses: {REPLIES.get(heard[1], f'it replies {heard[1]}')}"
-            raise PeerError(reason)
+            fault, words = REPLIES.get(heard[1], (ProxyFault.UNKNOWN, f"it replies {heard[1]}"))
+            reason = f"the proxy refuses: {words}"
+            raise ProxyRefused(reason, fault)
         if len(heard) <= HEAD_BYTES:
             return None
         form = heard[HEAD_BYTES - 1]
         length = 1 + heard[HEAD_BYTES] if form == NAME else ADDRESS_BYTES.get(form)
         if length is None:
             reason = f"{NO_SOCKS}, or its reply is broken"
-            raise PeerError(reason)
+            raise ProxyRefused(reason)
         size = HEAD_BYTES + length + PORT_BYTES
         if len(heard) < size:
             return None

@@ -48,6 +48,21 @@ MEANINGS = {
 """What the status of an answer means for a tunnel."""
 
 
+class UpgradeRefused(PeerError):
+    """
+    Is raised when what was asked does not go on with WebSocket.
+
+    @ivar status: of its answer; L{None} where that is no answer of HTTP.
+    """
+
+    def __init__(self, reason: str, status: int | None = None) -> None:
+        """
+        @param reason: why, in words.
+        """
+        super().__init__(reason)
+        self.status = status
+
+
 def acceptFor(key: bytes) -> bytes:
     """
     @param key: as it stands in the request.
@@ -157,7 +172,7 @@ class WebSocketUpgrade:
         Hear what the server answers.
 
         @return: what has come behind the answer, once that is complete; L{None} before.
-        @raise PeerError: when it does not go on with WebSocket; in words.
+        @raise UpgradeRefused: when it does not go on with WebSocket; in words.
         """
         self._connection.receive_data(data)
         while True:
@@ -166,14 +181,14 @@ class WebSocketUpgrade:
             except h11.RemoteProtocolError as error:
                 forgetFrames(error)
                 reason = "what answers there speaks no HTTP, or it is broken"
-                raise PeerError(reason) from None
+                raise UpgradeRefused(reason) from None
             if event is h11.NEED_DATA:
                 return None
             if isinstance(event, h11.InformationalResponse) and event.status_code != SWITCHED:
                 continue
             if not isinstance(event, h11.InformationalResponse):
                 assert isinstance(event, h11.Response)
-                raise PeerError(wordsForStatus(event.status_code))
+                raise UpgradeRefused(wordsForStatus(event.status_code), event.status_code)
             self._requireWebSocket(list(event.headers))
             rest: bytes = self._connection.trailing_data[0]
             return rest
@@ -182,10 +197,10 @@ class WebSocketUpgrade:
         isUpgraded = b"websocket" in tokensOf(fields, b"upgrade") and b"upgrade" in tokensOf(fields, b"connection")
         if not isUpgraded or saidIn(fields, b"sec-websocket-accept") != [self._expected]:
             reason = "what answers there says that it goes on with WebSocket, and its answer is not to our request"
-            raise PeerError(reason)
+            raise UpgradeRefused(reason, SWITCHED)
         if saidIn(fields, b"sec-websocket-extensions") or saidIn(fields, b"sec-websocket-protocol"):
             reason = "what answers there wants to speak WebSocket in a way that we did not offer"
-            raise PeerError(reason)
+            raise UpgradeRefused(reason, SWITCHED)
 
 
 def wordsForStatus(status: int) -> str:
