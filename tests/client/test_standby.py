@@ -20,6 +20,7 @@ from uotp.client.standby.health import (
     FIRST_REST_SECONDS,
     GOOD_SECONDS,
     HEALTH_STATES,
+    MOST_ALONE_SECONDS,
     MOST_REST_SECONDS,
     Health,
     HealthEvent,
@@ -34,7 +35,7 @@ from uotp.client.standby.judgement import (
     Judgement,
     isFarWorse,
 )
-from uotp.client.standby.servers import ClientServers, Server
+from uotp.client.standby.servers import MOST_SEARCHED, ClientServers, MoveReason, Server
 from uotp.client.standby.standby import DOWN_SECONDS, OPENING_SECONDS
 from uotp.session.reordering.resequencer import FIRST_NUMBERS
 from uotp.telemetry import RateLimit
@@ -98,6 +99,22 @@ class HealthTests(SynchronousTestCase):
             health.tried()
         self.assertEqual(rests[:3], [FIRST_REST_SECONDS, 2 * FIRST_REST_SECONDS, 4 * FIRST_REST_SECONDS])
         self.assertEqual(rests[-1], MOST_REST_SECONDS)
+
+    def test_whoIsFoundAloneIsLookedForLessOften(self) -> None:
+        """
+        What fails then is tried again as soon as ever.
+        """
+        health, now = Health(isGood=False), 0.0
+        for _ in range(12):
+            health.tried()
+            health.failed(now, MOST_ALONE_SECONDS)
+            begun = now
+            while not health.mayTry(now):
+                now += 0.5
+        self.assertEqual(now - begun, MOST_ALONE_SECONDS)
+        health.tried()
+        health.failed(now)
+        self.assertTrue(health.mayTry(now + MOST_REST_SECONDS))
 
     def test_whoComesAndGoesRestsLongerThanWhoWasGoodForAWhile(self) -> None:
         for good, rest in ((1.0, 2 * FIRST_REST_SECONDS), (GOOD_SECONDS, FIRST_REST_SECONDS)):
@@ -398,6 +415,19 @@ class StandbyTests(_ServersTestCase):
         first.transport.lose()
         self.assertIs(self.servers.current(), self.servers.all[1])
 
+    def test_movesAreCountedByWhy(self) -> None:
+        """
+        Whoever has failed is away until a tunnel opens there.
+        """
+        first, _ = self.stand()
+        self.assertEqual(sum(self.servers.moves.values()), 0)
+        first.transport.lose()
+        self.assertEqual(self.servers.moves[MoveReason.NO_TUNNEL], 1)
+        self.assertEqual([server.isAway for server in self.servers.all], [True, False])
+        self.pass_(FIRST_REST_SECONDS + 0.6)
+        self.welcome(0)
+        self.assertEqual([server.isAway for server in self.servers.all], [False, False])
+
     def test_endsWithTheSession(self) -> None:
         _, other = self.stand()
         self.succession.drain()
@@ -494,3 +524,36 @@ class OneNameTests(_ServersTestCase):
         self.pass_(FIRST_REST_SECONDS - 1)
         self.assertLessEqual(len(self.contexts[0].attempts), attempts)
         self.assertEqual(self.contexts[0].reachability.strays, 0)
+
+    def test_newAddressIsLookedAtSoon(self) -> None:
+        """
+        There may be another server.  Addresses that were looked at are no news, in whatever order.
+        """
+        server = self.servers.all[0]
+        self.proveAt(self.welcome(0, welcomeAt(1)))
+        self.pass_(0.2)
+        for _ in range(2):
+            self.welcome(0, welcomeAt(1))
+        self.pass_(0.4)
+        now = self.clock.seconds()
+        self.assertFalse(server.others.mayTry(now))
+        server.context.addresses.order(list(reversed(self.contexts[0].dialer.addresses)))  # type: ignore[arg-type]
+        server.noticeAddresses()
+        self.assertFalse(server.others.mayTry(now))
+        server.context.addresses.order([IPv4Address("TCP", f"192.0.2.{number}", 8443) for number in (2, 3)])
+        server.noticeAddresses()
+        self.assertTrue(server.others.mayTry(now))
+
+    def test_nameThatAlwaysHasOtherAddressesCostsNoMore(self) -> None:
+        """
+        What is remembered of them is bounded, and no more than so many searches come of it.
+        """
+        server = self.servers.all[0]
+        searches = 0
+        for number in range(3 * MOST_SEARCHED):
+            server.others.tried()
+            server.others.failed(0.0)
+            server.context.addresses.order([IPv4Address("TCP", f"192.0.{number // 256}.{number % 256}", 8443)])
+            server.noticeAddresses()
+            searches += server.others.mayTry(0.0)
+        self.assertEqual((searches, len(server.searched)), (MOST_SEARCHED, MOST_SEARCHED))

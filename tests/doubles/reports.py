@@ -77,6 +77,8 @@ SERVER_REPORT = Report(
     evictions={"sessions": 0},
     serversUsed={},
     serversReady={},
+    serversAway={},
+    moves={},
     reloads={"done": 1, "failed": 0},
     filesTrouble="",
     certificates=(
@@ -106,6 +108,8 @@ CLIENT_REPORT = replace(
     remote="vpn.example.com:8443",
     serversUsed={"vpn.example.com:8443": 2, "vpn.example.org:8443": 0},
     serversReady={"vpn.example.com:8443": 0, "vpn.example.org:8443": 1},
+    serversAway={"vpn.example.com:8443": 0, "vpn.example.org:8443": 0},
+    moves={"no_tunnel": 1, "too_far": 0, "comes_back": 1},
     workers=(WorkerReport(1, 4713, "ready", 0, 93780.0, True), WorkerReport(2, 4720, "ready", 1, 40.0, True)),
     certificates=(),
     sessions=(replace(SESSION, worker=2, client="", peer="127.0.0.1:40000", tunnelsWanted=4),),

@@ -113,7 +113,8 @@ class ExpositionTests(ExpositionTestCase):
         """
         With a report that has something of all, the names that are exported are those of the table.
         """
-        report = reportOf(workers=(WORKER,), serversUsed={"a:8443": 1}, serversReady={"a:8443": 0})
+        servers = {name: {"a:8443": 1} for name in ("serversUsed", "serversReady", "serversAway")}
+        report = reportOf(workers=(WORKER,), moves={"no_tunnel": 1}, **servers)
         names = {name for name, _ in self.samples(report)}
         self.assertEqual(names, {metric.exportedName for metric in METRICS})
 

@@ -32,6 +32,8 @@ EMPTY = replace(
     evictions={},
     serversUsed={},
     serversReady={},
+    serversAway={},
+    moves={},
     worstTurn=0.0,
     visitorsPresent=0,
     sessionsOpened=0,
@@ -123,6 +125,20 @@ class ParentReporterTests(SynchronousTestCase):
             report = self.report()
             self.assertEqual(report.out.bytes, before.out.bytes + 1)
             self.assertEqual(report.sessionsOpen, 0)
+
+    def test_serverWhereMostSessionsAreIsNamed(self) -> None:
+        """
+        What a silent worker had there has no part in it.
+        """
+        self.assertEqual(self.report().remote, EMPTY.remote)
+        for number, used in ((1, {"a.test:8443": 1, "b.test:8443": 3}), (2, {"a.test:8443": 1, "b.test:8443": 0})):
+            self.worker(number, serversUsed=used, serversAway={"a.test:8443": 1}, moves={"no_tunnel": 2})
+        report = self.report()
+        self.assertEqual((report.remote, report.serversUsed["a.test:8443"]), ("b.test:8443", 2))
+        self.assertEqual((report.serversAway, report.moves), ({"a.test:8443": 2}, {"no_tunnel": 4}))
+        del self.told[1]
+        report = self.report()
+        self.assertEqual((report.remote, report.moves), ("a.test:8443", {"no_tunnel": 4}))
 
     def test_troubleOfAWorkerIsTheProgramsOwn(self) -> None:
         self.worker(1)

@@ -93,6 +93,16 @@ class PageTests(SynchronousTestCase):
         self.assertIn("worker 2", text)
         self.assertIn("ready, process 4720, 1 restarts", text)
 
+    def test_clientHasItsServers(self) -> None:
+        text = self.read(CLIENT_REPORT).text
+        self.assertIn("server vpn.example.com:8443", text)
+        self.assertIn("2 sessions", text)
+        self.assertIn("0 sessions, stands by for 1", text)
+        away = replace(CLIENT_REPORT, serversAway={"vpn.example.org:8443": 1}, serversReady={})
+        self.assertIn("0 sessions, away", self.read(away).text)
+        lone = replace(CLIENT_REPORT, serversUsed={CLIENT_REPORT.remote: 2}, moves={})
+        self.assertNotIn("2 sessions", self.read(lone).text)
+
     def test_troubleIsSaid(self) -> None:
         reader = self.read(reportOf(isReady=False, trouble="no tunnel can be opened: <b>why</b>"))
         self.assertIn("no tunnel can be opened: <b>why</b>", reader.text)

@@ -125,9 +125,11 @@ class ClientReporter(ProcessReporter[SourceAndSession]):
         client = self._client
         client.countKernelDrops()
         return replace(
-            commonReport(client, "client", client.settings.server),
+            commonReport(client, "client", client.servers.current().shown),
             drops=dropsOf(client.drops),
             handshakes=lowered(client.statistics().handshakes),
             serversUsed={server.shown: server.sessions for server in client.servers.all},
             serversReady={server.shown: server.standing for server in client.servers.all},
+            serversAway={server.shown: int(server.isAway) for server in client.servers.all},
+            moves=lowered({reason.name: number for reason, number in client.servers.moves.items()}),
         )

@@ -14,7 +14,7 @@ from __future__ import annotations
 from twisted.internet.interfaces import IDelayedCall
 
 from uotp.client.pool import Pool, PoolOwner
-from uotp.client.standby.servers import ClientServers, Server
+from uotp.client.standby.servers import ClientServers, MoveReason, Server
 from uotp.client.standby.standby import Ready, Standby, StandbyOwner
 from uotp.session import Session, SessionAside
 from uotp.wire import newSessionId, sessionName
@@ -135,7 +135,7 @@ class Succession:
         if self._worth:
             following.widen(self._worth)
 
-    def moveTo(self, ready: Ready, reason: str, *, isOrderly: bool) -> None:
+    def moveTo(self, ready: Ready, reason: MoveReason, *, isOrderly: bool) -> None:
         """
         See L{StandbyOwner}.
         """

@@ -170,6 +170,7 @@ class ParentReporter(CachedReports):
             total,
             trouble=trouble,
             isReady=not trouble,
+            remote=usedMost(total.serversUsed, common.remote),
             workers=tuple(
                 self._workerReport(each, isTold=each.number in reports) for each in self._workers.statistics()
             ),
@@ -197,8 +198,8 @@ class ParentReporter(CachedReports):
 
 COUNTS = ("sessionsOpened", "heldSeconds", "heldDatagrams", "again", "late", "retransmissions")
 GAUGES = ("visitorsPresent", "sessionsOpen", "tunnelsReady", "tunnelsWanted", "queuedBytes")
-NAMED_GAUGES = ("serversUsed", "serversReady")
-NAMED = ("drops", "handshakes", "refusals", "visitors", "evictions", *NAMED_GAUGES)
+NAMED_GAUGES = ("serversUsed", "serversReady", "serversAway")
+NAMED = ("drops", "handshakes", "refusals", "visitors", "evictions", "moves", *NAMED_GAUGES)
 """What of reports is added up: counts, what tells how things are now, and counts by name."""
 
 
@@ -224,6 +225,16 @@ def added(one: Report, other: Report) -> Report:
         worstTurn=max(one.worstTurn, other.worstTurn),
         **changes,
     )
+
+
+def usedMost(used: Mapping[str, int], otherwise: str) -> str:
+    """
+    @param used: how many sessions are at each server.
+    @param otherwise: where there is no session.
+    @return: where most are.
+    """
+    most = max(used, key=lambda shown: used[shown], default=otherwise)
+    return most if used.get(most) else otherwise
 
 
 def addedByName(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:

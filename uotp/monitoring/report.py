@@ -168,7 +168,8 @@ class Report:
     @ivar isReady: whether it can do its work.
     @ivar trouble: why it cannot, in words; empty when it can.
     @ivar listening: where it listens, each as C{host:port}.
-    @ivar remote: at a client the server, at a server the target, as C{host:port}.
+    @ivar remote: at a client the server where most sessions are, as it is written without its path; at a server the
+        target, as C{host:port}.
     @ivar workers: the workers; none where there is one process.
     @ivar out: what came from UDP and went into tunnels, of all sessions that there were.
     @ivar back: what came from tunnels and went to UDP.
@@ -180,6 +181,9 @@ class Report:
     @ivar evictions: what had to make room for others, by kind.
     @ivar serversUsed: at a client how many sessions are at each server, by how it is written.
     @ivar serversReady: at a client for how many sessions a tunnel stands by at each server.
+    @ivar serversAway: at a client 1 for a server that has failed and is tried again now and then, and 0 for others; of
+        several workers the sum.
+    @ivar moves: at a client how often sessions have moved to another server, by why.
     @ivar reloads: how often files were read again, by how that ended.
     @ivar filesTrouble: why the files on disk cannot be used, so that the old ones stay in use; empty when they can.
     @ivar certificates: what may end.
@@ -217,6 +221,8 @@ class Report:
     evictions: Mapping[str, int]
     serversUsed: Mapping[str, int]
     serversReady: Mapping[str, int]
+    serversAway: Mapping[str, int]
+    moves: Mapping[str, int]
     reloads: Mapping[str, int]
     filesTrouble: str
     certificates: tuple[CertificateReport, ...]
@@ -233,6 +239,16 @@ class Report:
     late: int
     retransmissions: int
     sessions: tuple[SessionReport, ...]
+
+    def serverWords(self, shown: str) -> str:
+        """
+        @param shown: one of the servers of a client.
+        @return: what it is to the sessions.
+        """
+        ready = self.serversReady.get(shown, 0)
+        standing = f", stands by for {ready}" if ready else ""
+        away = ", away" if self.serversAway.get(shown) else ""
+        return f"{self.serversUsed[shown]} sessions{standing}{away}"
 
 
 class Reporter(Protocol):

@@ -198,11 +198,11 @@ def certificatesOf(credentials: Any) -> tuple[CertificateReport, ...]:
     return () if credentials is None else tuple(CertificateReport(*each) for each in credentials.expiring())
 
 
-def commonReport(service: ReportedService, end: str, remote: tuple[str, int]) -> Report:
+def commonReport(service: ReportedService, end: str, remote: str) -> Report:
     """
     @param service: is told of.
     @param end: C{"client"} or C{"server"}.
-    @param remote: host and port of the server, or of the target.
+    @param remote: the server, or the target.
     @return: what any service knows, and 0 in place of all else.
     """
     trouble, nothing = service.trouble, Traffic(0, 0, 0)
@@ -215,7 +215,7 @@ def commonReport(service: ReportedService, end: str, remote: tuple[str, int]) ->
         isReady=not trouble,
         trouble=trouble,
         listening=tuple(placeWords(host, port) for host, port in service.listeningAll),
-        remote=placeWords(*remote),
+        remote=remote,
         workers=(),
         out=nothing,
         back=nothing,
@@ -226,6 +226,8 @@ def commonReport(service: ReportedService, end: str, remote: tuple[str, int]) ->
         evictions={},
         serversUsed={},
         serversReady={},
+        serversAway={},
+        moves={},
         reloads=lowered(service.reloads),
         filesTrouble=service.filesTrouble,
         certificates=certificatesOf(service.credentials),

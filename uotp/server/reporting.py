@@ -108,7 +108,7 @@ class ServerReporter(ProcessReporter[ServedSession]):
         numbers = server.statistics()
         strangers = numbers.acceptor.strangers
         return replace(
-            commonReport(server, "server", server.settings.target),
+            commonReport(server, "server", placeWords(*server.settings.target)),
             drops=dropsOf(server.drops),
             handshakes=lowered(numbers.acceptor.handshakes),
             refusals=lowered(numbers.acceptor.refusals),

@@ -114,22 +114,10 @@ def title(report: Report, name: str, _: ProgramRates | None = None) -> Text:
     )
 
 
-def serverShares(report: Report) -> list[str]:
-    """
-    @return: what each server of a client is to its sessions.
-    """
-    words = []
-    for shown, sessions in report.serversUsed.items():
-        ready = report.serversReady.get(shown, 0)
-        standing = f", stands by for {ready}" if ready else ""
-        words.append(f"{shown}: {sessions} sessions{standing}")
-    return words
-
-
 def _lines(report: Report, rates: ProgramRates | None) -> Iterator[tuple[str, Text]]:
     yield "listens", harmless(", ".join(report.listening))
     if len(report.serversUsed) > 1:
-        yield "servers", harmless("; ".join(serverShares(report)))
+        yield "servers", harmless("; ".join(f"{shown}: {report.serverWords(shown)}" for shown in report.serversUsed))
     else:
         yield "server" if report.end == "client" else "target", harmless(report.remote)
     if report.workers:

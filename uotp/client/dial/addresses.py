@@ -37,12 +37,12 @@ class AddressOrder:
     Remembers for one client how its server's addresses have done.
 
     @ivar best: the address that was good last, or L{None}.
-    @ivar known: how many addresses were found last.
+    @ivar known: the hosts of the addresses that were found last.
     """
 
     def __init__(self) -> None:
         self.best: Any = None
-        self.known = 0
+        self.known: frozenset[str] = frozenset()
         self._failed: OrderedDict[Any, int] = OrderedDict()  # the address that failed longest ago first
         self._failures = 0
 
@@ -52,7 +52,7 @@ class AddressOrder:
         @return: those to try now, the first to try first.
         """
         each = interleaved(found)
-        self.known = len(each)
+        self.known = frozenset(address.host for address in each)
         ordered = sorted(each, key=lambda address: self._failed.get(address, 0))
         if self.best in ordered:
             ordered.remove(self.best)

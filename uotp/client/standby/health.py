@@ -17,6 +17,9 @@ REST_GROWTH = 2.0
 MOST_REST_SECONDS = 120.0
 """A server that comes back stands by after two minutes at most."""
 
+MOST_ALONE_SECONDS = 900.0
+"""Where all addresses of a name are of one server, another one is looked for every quarter of an hour in the end."""
+
 GOOD_SECONDS = 60.0
 """A server that was good for so long has not failed again, but for the first time."""
 
@@ -89,15 +92,18 @@ class Health:
         if self._advance(HealthEvent.OPENED):
             self._goodSince = now
 
-    def failed(self, now: float) -> None:
+    def failed(self, now: float, most: float = MOST_REST_SECONDS) -> None:
         """
         None can be opened, or all are lost.
+
+        @param most: the longest rest, in seconds.
         """
         if self.state is HealthState.GOOD and now - self._goodSince >= GOOD_SECONDS:
             self._failures = 0
         if self._advance(HealthEvent.FAILED):
-            self._restsUntil = now + min(FIRST_REST_SECONDS * REST_GROWTH**self._failures, MOST_REST_SECONDS)
-            if FIRST_REST_SECONDS * REST_GROWTH**self._failures < MOST_REST_SECONDS:
+            rest = FIRST_REST_SECONDS * REST_GROWTH**self._failures
+            self._restsUntil = now + min(rest, most)
+            if rest < most:
                 self._failures += 1
 
     def abandoned(self) -> None:

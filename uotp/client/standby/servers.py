@@ -4,15 +4,30 @@ The servers of a client, the one to use first before all others, and where its s
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 
 from twisted.logger import LogLevel
 
 from uotp.client.context import ClientContext
-from uotp.client.standby.health import Health
+from uotp.client.standby.health import Health, HealthState
 from uotp.net import ServerPlace
 from uotp.telemetry import Logger, RateLimit, logCounted
+
+MOST_SEARCHED = 256
+"""So many addresses of a name are remembered.  Whoever answers for it may give others each time."""
+
+
+class MoveReason(Enum):
+    """
+    Names why a session moves, with the words of the log.
+    """
+
+    NO_TUNNEL = "no tunnel there answers any more"
+    TOO_FAR = "its round trip was far worse for a minute"
+    COMES_BACK = "that is to be used first, and has been well for some minutes"
 
 
 @dataclass(eq=False, slots=True)
@@ -26,6 +41,7 @@ class Server:
     @ivar rank: its place among all servers; the one to use first has 0.
     @ivar health: tells whether a tunnel may stand by there, for sessions at other servers.
     @ivar others: the same for sessions that are here, and look for another server at the same name.
+    @ivar searched: the hosts at which they have looked for it.
     @ivar sessions: how many sessions are here.
     @ivar standing: how many have a tunnel that stands by here.
     """
@@ -36,8 +52,25 @@ class Server:
     rank: int = 0
     health: Health = field(default_factory=Health)
     others: Health = field(default_factory=lambda: Health(isGood=False))
+    searched: set[str] = field(default_factory=set)
     sessions: int = 0
     standing: int = 0
+
+    @property
+    def isAway(self) -> bool:
+        """
+        Whether it has failed, and no tunnel has opened there since then.
+        """
+        return self.health.state is not HealthState.GOOD
+
+    def noticeAddresses(self) -> None:
+        """
+        Where the name has an address that nobody has looked at, another server may be there now.
+        """
+        new = self.context.addresses.known - self.searched
+        if new and len(self.searched) < MOST_SEARCHED:
+            self.searched |= new
+            self.others.forget()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +95,7 @@ class ClientServers:
     Keeps the servers of a client.
 
     @ivar all: the one to use first before all others.
+    @ivar moves: how often sessions have moved, by why.
     """
 
     _log = Logger()
@@ -79,13 +113,14 @@ class ClientServers:
                 server.shown = f"{server.shown} ({rank + 1})"
         self._rateLimit = rateLimit
         self._last = self.all[0]
+        self.moves: Counter[MoveReason] = Counter(dict.fromkeys(MoveReason, 0))
 
     @property
     def areSeveral(self) -> bool:
         """
         Whether a tunnel may stand by anywhere.
         """
-        return len(self.all) > 1 or self.all[0].context.addresses.known > 1
+        return len(self.all) > 1 or len(self.all[0].context.addresses.known) > 1
 
     def current(self) -> Server:
         """
@@ -105,11 +140,12 @@ class ClientServers:
         @return: where a tunnel may stand by for it, the best first.
         """
         places = [StandbyPlace(each, each.health, each.rank) for each in self.all if each is not at]
-        if instance is not None and at.context.addresses.known > 1:
+        if instance is not None and len(at.context.addresses.known) > 1:
+            at.noticeAddresses()
             places.append(StandbyPlace(at, at.others, at.rank + 0.5, isOther=True))
         return sorted(places, key=lambda place: place.rank)
 
-    def moved(self, name: str, before: Server, after: Server, reason: str) -> None:
+    def moved(self, name: str, before: Server, after: Server, reason: MoveReason) -> None:
         """
         A session has gone to another server.
 
@@ -118,9 +154,11 @@ class ClientServers:
         before.sessions -= 1
         after.sessions += 1
         self._last = after
+        self.moves[reason] += 1
         suppressed = self._rateLimit.suppressedBefore(("moved", before.rank, after.rank))
         words = "session {session} moves from {before} to {after}: {reason}"
-        found = {"session": name, "before": before.shown, "after": after.shown, "reason": reason}
+        where = after.shown if after is not before else "another server there"
+        found = {"session": name, "before": before.shown, "after": where, "reason": reason.value}
         logCounted(self._log, LogLevel.info, suppressed, words, **found)
 
     def stands(self, place: StandbyPlace) -> None:
@@ -130,6 +168,8 @@ class ClientServers:
         place.server.standing += 1
         if place.server.standing == 1:
             words = "{server} stands by: a tunnel there is open, and carries nothing"
+            if place.isOther:
+                words = "another server of {server} stands by: a tunnel there is open, and carries nothing"
             suppressed = self._rateLimit.suppressedBefore(("stands", place.server.rank))
             logCounted(self._log, LogLevel.info, suppressed, words, server=place.server.shown)
 
@@ -153,3 +193,4 @@ class ClientServers:
             server.context.pathChanged()
             server.health.forget()
             server.others.forget()
+            server.searched.clear()

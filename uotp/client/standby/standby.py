@@ -12,8 +12,9 @@ from __future__ import annotations
 from typing import Protocol
 
 from uotp.client.pool import Pool, PoolOwner
+from uotp.client.standby.health import MOST_ALONE_SECONDS, MOST_REST_SECONDS
 from uotp.client.standby.judgement import Judgement
-from uotp.client.standby.servers import ClientServers, Server, StandbyPlace
+from uotp.client.standby.servers import ClientServers, MoveReason, Server, StandbyPlace
 from uotp.session import Session, SessionAside
 from uotp.wire import newSessionId
 
@@ -42,13 +43,6 @@ within a second.
 OWN_ASK_SECONDS = 0.5
 """They are asked no more often than this: a flow that nobody answers is no sign of anything."""
 
-NO_TUNNEL, TOO_FAR, COMES_BACK = (
-    "no tunnel there answers any more",
-    "its round trip was far worse for a minute",
-    "that is to be used first, and has been well for some minutes",
-)
-"""Why a session moves."""
-
 
 class StandbyOwner(Protocol):
     """
@@ -73,7 +67,7 @@ class StandbyOwner(Protocol):
         Whether its source is worth more than one tunnel.
         """
 
-    def moveTo(self, ready: Ready, reason: str, *, isOrderly: bool) -> None:
+    def moveTo(self, ready: Ready, reason: MoveReason, *, isOrderly: bool) -> None:
         """
         Move to where a tunnel stands by.
 
@@ -110,6 +104,14 @@ class Ready:
         """
         pool = self.pool
         return bool(pool.strays) or pool.statistics().failures >= MOST_FAILURES or now - self.begunAt >= OPENING_SECONDS
+
+    @property
+    def longestRest(self) -> float:
+        """
+        How long to wait at most, when it has failed, in seconds.  Where all addresses are of the same server, nothing
+        has failed.
+        """
+        return MOST_ALONE_SECONDS if self.pool.strays else MOST_REST_SECONDS
 
 
 class Standby:
@@ -149,10 +151,10 @@ class Standby:
         isDown = owner.pool.isDown
         self._downSince = None if not isDown else self._downSince or now
         if self._ready is not None and isDown:
-            self._move(self._ready, NO_TUNNEL, isOrderly=False)
+            self._move(self._ready, MoveReason.NO_TUNNEL, isOrderly=False)
             return
         if self._tried is not None and self._tried.hasFailed(now):
-            self._tried.place.health.failed(now)
+            self._tried.place.health.failed(now, self._tried.longestRest)
             self._giveUpTried()
         if not self._isWanted(now):
             self._giveUp()
@@ -183,10 +185,10 @@ class Standby:
         if not isActive:
             judgement.rests()
         elif judgement.isTooFar(inUse, other, now):
-            self._move(ready, TOO_FAR, isOrderly=True)
+            self._move(ready, MoveReason.TOO_FAR, isOrderly=True)
             return
         if ready.place.rank < owner.server.rank and judgement.mayComeBack(inUse, other, now):
-            self._move(ready, COMES_BACK, isOrderly=True)
+            self._move(ready, MoveReason.COMES_BACK, isOrderly=True)
 
     def _try(self, now: float) -> None:
         """
@@ -223,7 +225,7 @@ class Standby:
         if before is not None:
             self._leave(before, None)
         if self._owner.pool.isDown:
-            self._move(tried, NO_TUNNEL, isOrderly=False)
+            self._move(tried, MoveReason.NO_TUNNEL, isOrderly=False)
 
     def poolDown(self, pool: Pool) -> None:
         """
@@ -234,7 +236,7 @@ class Standby:
             self._ready = None
             ready.place.health.failed(ready.place.server.context.clock.seconds())
             self._judgement.otherIsAway()
-            self._leave(ready, NO_TUNNEL)
+            self._leave(ready, MoveReason.NO_TUNNEL.value)
 
     def forgotten(self, pool: Pool) -> None:
         """
@@ -251,11 +253,11 @@ class Standby:
         No tunnel at the session's own server answers any more.
         """
         if self._ready is not None and not self._isOver:
-            self._move(self._ready, NO_TUNNEL, isOrderly=False)
+            self._move(self._ready, MoveReason.NO_TUNNEL, isOrderly=False)
 
     # Moving.
 
-    def _move(self, ready: Ready, reason: str, *, isOrderly: bool) -> None:
+    def _move(self, ready: Ready, reason: MoveReason, *, isOrderly: bool) -> None:
         now = ready.place.server.context.clock.seconds()
         before = self._owner.server
         self._giveUpTried()

@@ -256,7 +256,7 @@ class ClientParent(ClientFront):
         """
         See L{uotp.monitoring.ParentReporter}.
         """
-        return commonReport(self, "client", self.settings.server)
+        return commonReport(self, "client", self.settings.servers[0].shown(isPlain=self.credentials is None))
 
     @property
     def trouble(self) -> str:

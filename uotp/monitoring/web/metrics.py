@@ -194,6 +194,16 @@ PROCESS_METRICS: tuple[OfProcess, ...] = (
         lambda report: each(report.serversReady),
     ),
     (
+        gauge(
+            "uotp_server_away", "1 for each server of a client that has failed, else 0; workers are summed.", "server"
+        ),
+        lambda report: each(report.serversAway),
+    ),
+    (
+        counter("uotp_server_moves", "How often sessions of a client have gone to another server, by why.", "reason"),
+        lambda report: each(report.moves),
+    ),
+    (
         counter("uotp_reloads", "How often files were read again, by what became of it.", "result"),
         lambda report: each(report.reloads),
     ),

@@ -182,7 +182,9 @@ def _row(session: SessionReport, history: History) -> str:
 
 
 def _others(report: Report) -> str:
+    several = len(report.serversUsed) > 1
     parts = [
+        _list("Servers", [(shown, report.serverWords(shown)) for shown in report.serversUsed] if several else []),
         _list("Workers", [(f"worker {each.number}", _workerWords(each)) for each in report.workers]),
         _list("Certificates", [(_certificateWords(each), _endWords(each, report)) for each in report.certificates]),
         *(
@@ -192,6 +194,7 @@ def _others(report: Report) -> str:
                 ("Handshakes", report.handshakes),
                 ("Refused", report.refusals),
                 ("Visitors", report.visitors),
+                ("Moves to another server", report.moves),
                 ("Made room", report.evictions),
                 ("Files read again", report.reloads),
             )

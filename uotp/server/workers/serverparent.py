@@ -16,7 +16,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import LogLevel
 
 from uotp.errors import PeerError
-from uotp.monitoring import ParentReporter, Report, Reporter, commonReport
+from uotp.monitoring import ParentReporter, Report, Reporter, commonReport, placeWords
 from uotp.net import listenGroup, setSegmentSize, steer
 from uotp.server.connections import OwnedConnections
 from uotp.server.front import LISTEN_QUEUE, ServerFront
@@ -185,7 +185,7 @@ class ServerParent(ServerFront):
         """
         See L{uotp.monitoring.ParentReporter}.
         """
-        return commonReport(self, "server", self.settings.target)
+        return commonReport(self, "server", placeWords(*self.settings.target))
 
     @property
     def trouble(self) -> str:
