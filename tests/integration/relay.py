@@ -169,6 +169,14 @@ class Relay:
                     one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self.connections.append(Relayed(near, far, self._delay))
 
+    def slow(self, delay: float) -> None:
+        """
+        Delay from now on, on each connection, see L{Relayed}.
+        """
+        self._delay = delay
+        for connection in self.connections:
+            connection.delay = delay
+
     def refuse(self) -> None:
         """
         Let nobody call any more; those that have go on.

@@ -40,14 +40,15 @@ while True:
         end = 12
         while query[end]:
             end += query[end] + 1
-        record = b""
+        records = []
         if query[end + 1:end + 3] == bytes([0, 1]):
             with open("address") as file:
-                record = bytes([192, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4]) + socket.inet_aton(file.read().strip())
-        head = query[:2] + bytes([0x81, 0x80, 0, 1, 0, bool(record), 0, 0, 0, 0])
-        ready.sendto(head + query[12:end + 5] + record, asker)
+                records = [socket.inet_aton(each) for each in file.read().split()]
+        head = query[:2] + bytes([0x81, 0x80, 0, 1, 0, len(records), 0, 0, 0, 0])
+        each = [bytes([192, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4]) + record for record in records]
+        ready.sendto(head + query[12:end + 5] + b"".join(each), asker)
 """
-"""Says of every name the address that is in a file."""
+"""Says of every name the addresses that are in a file."""
 
 QUERY = """
 import socket, sys, time
