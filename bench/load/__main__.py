@@ -20,7 +20,19 @@ from contextlib import suppress
 from typing import Any
 
 from bench.load.crowd import Crowd, Watched
-from bench.load.deeds import MOST_BYTES, NOTHING, PRIME, Answer, Count, Deed, Echo, Flood, FloodSingly, Report
+from bench.load.deeds import (
+    MOST_BYTES,
+    NOTHING,
+    PRIME,
+    Answer,
+    Count,
+    Deed,
+    Echo,
+    Flood,
+    FloodSingly,
+    Report,
+    Witness,
+)
 from bench.load.sessions import Sessions
 from bench.load.stamped import Ask, Pace, Record, Steady
 from bench.load.trains import enlargeBuffers
@@ -50,6 +62,7 @@ DEEDS: dict[str, Callable[..., Deed]] = {
     "sessions": Sessions,
     "crowd": Crowd,
     "watched": Watched,
+    "witness": Witness,
     "tunnels": Tunnels,
 }
 

@@ -132,6 +132,36 @@ class Answer(Deed):
         return datagram
 
 
+class Witness(Deed):
+    """
+    Answer everything, and write down who asks.
+    """
+
+    def __init__(self, udp: socket.socket) -> None:
+        """
+        @param udp: not connected.
+        """
+        super().__init__(udp)
+        self._sources: dict[Any, int] = {}
+
+    def run(self) -> None:
+        """
+        Answer.
+        """
+        receive, send, sources = self.socket.recvfrom, self.socket.sendto, self._sources
+        while not self.stopping:
+            with suppress(*NOTHING):
+                datagram, source = receive(MOST_BYTES)
+                sources[source] = sources.get(source, 0) + 1
+                send(datagram, source)
+
+    def report(self) -> Report:
+        """
+        @return: how much came from each.
+        """
+        return {"sources": list(self._sources.values())}
+
+
 class Echo(Deed):
     """
     Answer the one peer, with as little work as can be.

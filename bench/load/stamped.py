@@ -77,7 +77,7 @@ class Pace(Deed):
             there: others come from elsewhere.
         """
         super().__init__(udp)
-        self._to = to
+        self._to = None if to is None else (str(to[0]), int(to[1]))
         self._first = first
         self._streams = streams
         self._begin = begin
@@ -238,6 +238,7 @@ class Ask(Pace):
         self._patience = patience
         self._listening = True
         self._times: dict[tuple[int, int], int] = {}
+        self._last = self._gap = 0  # when the last answer came, and the longest time between two
 
     def run(self) -> None:
         """
@@ -263,11 +264,14 @@ class Ask(Pace):
             stamp, number, stream = unpack(buffer)
             if size >= STAMP.size and stamp >= begin:
                 self._times.setdefault((stream, number), now - stamp)
+                self._gap = max(self._gap, now - (self._last or now))
+                self._last = now
 
     def report(self) -> Report:
         """
         @return: how many were sent and answered (a second answer is none), and the round
-            trip in milliseconds.
+            trip and the longest time between two answers in milliseconds.
         """
         times = list(self._times.values())
-        return {"sent": sum(self._sent), "answered": len(times), **spread(times)}
+        gap = self._gap / MILLISECOND
+        return {"sent": sum(self._sent), "answered": len(times), "gap": gap, **spread(times)}
