@@ -12,6 +12,7 @@ from itertools import groupby
 from bench.contenders import BARE, FORMAT_ONE, ORIGINAL, OURS, TWO_WORKERS, WSTUNNEL
 from bench.figures import FIGURES
 from bench.results import Outcome, inOrder, ratios, rounds
+from bench.ways import WAYS, nameThrough
 
 FAMILIES = {
     "throughput": "As fast as can be sent, on loopback",
@@ -108,6 +109,7 @@ def comparisons(contenders: Sequence[str], *, againstBare: bool) -> list[tuple[s
     tunnels = [name for name in contenders if name != BARE]
     pairs = [(name, ORIGINAL) for name in tunnels if name != ORIGINAL]
     pairs += [(OURS, FORMAT_ONE), (OURS, WSTUNNEL), (TWO_WORKERS, OURS)]
+    pairs += [(nameThrough(way), OURS) for way in WAYS]
     if againstBare:
         pairs += [(name, BARE) for name in tunnels]
     return [pair for pair in pairs if set(pair) <= set(contenders)]

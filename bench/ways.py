@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.contenders import Between, Contender, Way, ourContender
+from bench.contenders import OURS, Between, Contender, Way, ourContender
 from bench.rig.ports import LOOPBACK, freePort
 from uotp.pki import Pki
 
@@ -214,6 +214,14 @@ class Through(Contender):
         return self.arrange(Ground(way, pki, folder))
 
 
+def nameThrough(name: str) -> str:
+    """
+    @param name: of a way.
+    @return: what ours by that way is called.
+    """
+    return f"{OURS}, {name}"
+
+
 def throughContender(name: str) -> Contender:
     """
     @param name: of a way.
@@ -225,4 +233,4 @@ def throughContender(name: str) -> Contender:
         raise ValueError(reason)
     ours = ourContender()
     arrange, _ = WAYS[name]
-    return Through(f"uotp, {name}", ours.command, ours.options, ours.environment, arrange=arrange)
+    return Through(nameThrough(name), ours.command, ours.options, ours.environment, arrange=arrange)

@@ -39,6 +39,7 @@ from bench.contenders import (
 from bench.figures import FIGURES, disorder, percent, percentile
 from bench.report import FAMILIES, comparisons, conditions, report
 from bench.results import Outcome, Results, Run, fromJson, inOrder, merged, ratios, rounded, toJson
+from bench.ways import nameThrough
 from uotp.pki import Pki
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -341,6 +342,15 @@ class ReportTests(SynchronousTestCase):
         """
         both = [(OURS, ORIGINAL), (WSTUNNEL, ORIGINAL), (OURS, WSTUNNEL)]
         self.assertEqual(comparisons([OURS, ORIGINAL, WSTUNNEL], againstBare=False), both)
+
+    def test_oursByEachWayIsComparedWithOursAlone(self) -> None:
+        """
+        Once a file has both, and however the ways were ordered.
+        """
+        names = [nameThrough("squid"), OURS, nameThrough("wss")]
+        to = [(nameThrough("wss"), OURS), (nameThrough("squid"), OURS)]
+        self.assertEqual(comparisons(names, againstBare=False), to)
+        self.assertEqual(comparisons(names[:1], againstBare=False), [])
 
     def test_aRatioOfLossesIsNotTold(self) -> None:
         """
