@@ -51,6 +51,7 @@ PACKAGES = {
     "shellcheck": "shellcheck",
     "squid": "squid",
     "ss": "iproute2",
+    "sslscan": "sslscan",
     "sysctl": "procps",
     "systemd-analyze": "systemd",
     "tmux": "tmux",

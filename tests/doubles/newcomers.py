@@ -23,6 +23,7 @@ class MemoryNewcomer:
     @ivar hops: how often it was handed over.
     @ivar isRelayed: whether another worker has it.
     @ivar awaitsHeader: whether it has to say for whom it comes.
+    @ivar hasWaited: whether it was called in, since nothing came on it.
     """
 
     hops = 0
@@ -44,7 +45,7 @@ class MemoryNewcomer:
         self.makeStream: Any = None
         self.protocol: Any = None
         self.stream: MemoryStream | None = None
-        self.aborted = False
+        self.aborted = self.hasWaited = False
         self._secured = secured
 
     def become(self, makeStream: Any, protocol: Any) -> None:
@@ -54,6 +55,12 @@ class MemoryNewcomer:
         self.makeStream, self.protocol = makeStream, protocol
         self.stream = MemoryStream(protocol, isServer=True, secured=self._secured)
         protocol.makeConnection(self.stream)
+
+    def comeIn(self) -> None:
+        """
+        Note it; its turn is the test's.
+        """
+        self.hasWaited = True
 
     def abort(self) -> None:
         """

@@ -48,6 +48,7 @@ http {{
     server {{ listen {plain[0]}:{plain[1]}; }}
     server {{
         listen {tls[0]}:{tls[1]} ssl;
+        ssl_protocols TLSv1.2 TLSv1.3;
         ssl_certificate {certificate};
         ssl_certificate_key {key};
     }}
@@ -221,11 +222,44 @@ class Prober:
             self._flush()
 
 
-def probed(address: Address, pieces: list[bytes]) -> tuple[bytes, str]:
+class PlainProber:
+    """
+    Says something in plain TCP, and keeps what comes back.
+    """
+
+    def __init__(self, address: Address) -> None:
+        self._socket = socket.create_connection(address, PATIENCE_SECONDS)
+
+    def probe(self, pieces: list[bytes]) -> tuple[bytes, str]:
+        """
+        See L{Prober.probe}.
+        """
+        heard = b""
+        with self._socket:
+            try:
+                for number, piece in enumerate(pieces):
+                    if number:
+                        time.sleep(0.02)
+                    if piece is LEAVE:
+                        self._socket.shutdown(socket.SHUT_WR)
+                    else:
+                        self._socket.sendall(piece)
+                while True:
+                    come = self._socket.recv(65536)
+                    if not come:
+                        return heard, "closed"
+                    heard += come
+            except (ConnectionResetError, BrokenPipeError):
+                return heard, "reset"
+
+
+def probed(
+    address: Address, pieces: list[bytes], newProber: Callable[[Address], Prober | PlainProber] = Prober
+) -> tuple[bytes, str]:
     """
     @return: what has come back, without its date, and how it has ended.
     """
-    heard, end = Prober(address).probe(pieces)
+    heard, end = newProber(address).probe(pieces)
     return re.sub(rb"\r\nDate: [^\r]*", b"\r\nDate: ...", heard), end
 
 
@@ -267,11 +301,12 @@ class WebSiteTests(RigTestCase):
         self.tokens.chmod(0o600)
         self.udpTarget = self.udpEnd()
 
-    def startSite(self, *options: str) -> Address:
+    def startSite(self, *options: str, hasTls: bool = True) -> Address:
         """
         @return: where a server is with nginx behind it.
         """
-        words = ["-c", self.pki.serverCertificate, "-k", self.pki.serverKey, "--token-file", str(self.tokens)]
+        files = ["-c", self.pki.serverCertificate, "-k", self.pki.serverKey] if hasTls else ["--no-tls"]
+        words = [*files, "--token-file", str(self.tokens)]
         fallback = f"{self.plain[0]}:{self.plain[1]}"
         words += ["--fallback", fallback, "--http-path", PATH, "--owner-share", "100"]
         self.server = self.startServer(self.udpTarget.address, *words, *options)
@@ -295,6 +330,62 @@ class WebSiteTests(RigTestCase):
             self.assertEqual((heard, how), (theirs, "closed"))
         self.assertTrue(answers["GET"][0][0].startswith(b"HTTP/1.1 200 OK\r\n"))
         self.assertFalse([line for line in self.server.lines if PATH in line])
+
+    def test_inPlainTcpNoProbeTellsThemApartEither(self) -> None:
+        """
+        Whoever says nothing at all is not reset after 10 s, as by us, but closed when nginx likes.
+        """
+        ours = self.startSite(hasTls=False)
+        with ThreadPoolExecutor(len(PROBES) * 2) as threads:
+            found = {
+                name: [threads.submit(probed, address, pieces, PlainProber) for address in (ours, self.plain)]
+                for name, pieces in PROBES.items()
+            }
+            answers = {name: tuple(one.result() for one in both) for name, both in found.items()}
+        self.assertEqual({name: both for name, both in answers.items() if both[0] != both[1]}, {})
+        self.assertEqual(answers["nothing"][0], (b"", "closed"))
+        self.server.waitForLine("refused a connection")
+
+    def test_whoLooksWhetherWeAreThereIsNotSeen(self) -> None:
+        """
+        As a balancer does that connects and closes, again and again: nothing in the log.
+        """
+        ours = self.startSite("-v", "info", hasTls=False)
+        lines = len(self.server.lines)
+        for _ in range(50):
+            self.assertEqual(PlainProber(ours).probe([LEAVE]), (b"", "closed"))
+        self.assertEqual(self.server.lines[lines:], [])
+
+    def test_twoServersThatNameEachOtherAnswerSoon(self) -> None:
+        """
+        That the server is busy; and one of them says what may be wrong.
+        """
+        ports = [freePort(socket.SOCK_STREAM) for _ in range(2)]
+        servers = []
+        for here, there in (ports, ports[::-1]):
+            words = ["--no-tls", "--fallback", f"{LOOPBACK}:{there}", "--owner-share", "100"]
+            servers.append(self.startServer(self.udpTarget.address, *words, listen=(LOOPBACK, here)))
+            self.listening(servers[-1])
+        heard, end = PlainProber((LOOPBACK, ports[0])).probe(asks(b"GET / HTTP/1.1"))
+        self.assertTrue(heard.startswith(b"HTTP/1.1 503 "), heard)
+        self.assertEqual(end, "closed")
+        told = "".join(line for server in servers for line in server.lines)
+        self.assertIn("Does it bring its visitors back to this server?", told)
+
+    def test_aScannerOfTlsSeesAServerOfTheWeb(self) -> None:
+        """
+        It gets to its end, finds the versions of TLS and the certificate that it finds at nginx, and nothing of our
+        name; and clients come in as before.
+        """
+        if shutil.which("sslscan") is None:
+            needed("sslscan is missing: install the package of that name")
+        ours = self.startSite()
+        told = [sslScanned(address) for address in (ours, self.tls)]
+        self.assertEqual(*map(versionsOf, told))
+        self.assertEqual(*map(certificateOf, told))
+        self.assertEqual(versionsOf(told[0]), {"TLSv1.2 enabled", "TLSv1.3 enabled"})
+        self.assertNotIn("uotp", told[0].lower())
+        self.assertClientsComeIn(ours)
 
     def test_clientsComeInBesideTheVisitors(self) -> None:
         """
@@ -374,6 +465,29 @@ def curled(address: Address, path: str) -> str:
     """
     command = ["curl", "--silent", "--insecure", "--max-time", "60", f"https://{address[0]}:{address[1]}{path}"]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+
+def sslScanned(address: Address) -> str:
+    """
+    @return: what sslscan finds there.
+    """
+    command = ["sslscan", "--no-colour", "--show-certificate", f"{address[0]}:{address[1]}"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE_SECONDS * 5).stdout
+    return told.replace(f":{address[1]}", "").replace(f"port {address[1]}", "")
+
+
+def versionsOf(told: str) -> set[str]:
+    """
+    @return: which versions of TLS are spoken, as sslscan has found.
+    """
+    return {f"{name} enabled" for name in re.findall(r"^((?:SSL|TLS)v[0-9.]+) +enabled", told, re.MULTILINE)}
+
+
+def certificateOf(told: str) -> str:
+    """
+    @return: the certificate that sslscan has found.
+    """
+    return told.partition("SSL Certificate:")[2].partition("\n\n")[0]
 
 
 def scanned(address: Address) -> str:

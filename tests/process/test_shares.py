@@ -42,6 +42,11 @@ class SharesTests(SynchronousTestCase):
         self.shares.add("one", 1)
         self.assertEqual(len(self.shares), 1)
 
+    def test_whoHasWhatIsKnown(self) -> None:
+        self.shares.add("one", 1)
+        self.assertTrue(self.shares.has("one", 1))
+        self.assertFalse(self.shares.has("one", 99) or self.shares.has("other", 1))
+
     def test_whatIsNotThereCanBeDiscarded(self) -> None:
         self.shares.add("one", 1)
         self.shares.discard("one", 2)

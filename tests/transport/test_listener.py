@@ -507,6 +507,30 @@ class NewcomerTests(_ListenerTestCase):
             self.reactor.happen(newcomer, read=True)
             self.assertEqual((self.reception.gone.pop(), made.closed), (newcomer, True))
             self.assertEqual(self.reactor.readers, {self.listener})
+            isReset = socket.SO_LINGER in [option for _, option, _ in made.options]
+            self.assertEqual(isReset, last != b"", "who goes in good order is answered in good order")
+
+    def test_whoIsSilentMayBeCalledIn(self) -> None:
+        """
+        It has its turn then as if something had come, once.
+        """
+        newcomer, _ = self.newcomer()
+        self.assertFalse(newcomer.hasWaited)
+        for _ in range(2):
+            newcomer.comeIn()
+        self.assertEqual((newcomer.hasWaited, self.reactor.readers), (True, {self.listener}))
+        self.reactor.advance(0)
+        self.assertEqual(self.reception.begun, [newcomer])
+        newcomer.comeIn()
+        self.reactor.advance(0)
+        self.assertEqual(self.reception.begun, [newcomer])
+
+    def test_whoIsGoneIsNotCalledIn(self) -> None:
+        newcomer, _ = self.newcomer()
+        newcomer.abort()
+        newcomer.comeIn()
+        self.reactor.advance(0)
+        self.assertEqual((newcomer.hasWaited, self.reception.begun), (False, []))
 
     def test_whoIsLostIsForgottenOnce(self) -> None:
         newcomer, made = self.newcomer()

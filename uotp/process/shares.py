@@ -83,6 +83,12 @@ class Shares(Generic[Holder, Entry]):
         if after > self._most or (before == self._most and before not in self._owners):
             self._most = after
 
+    def has(self, owner: Holder, entry: Entry) -> bool:
+        """
+        @return: whether an owner has an entry.
+        """
+        return entry in self._entries.get(owner, ())
+
     def count(self, owner: Holder) -> int:
         """
         @return: how many entries an owner has.

@@ -27,6 +27,7 @@ class Accepted:
     @ivar number: what a coordinator calls it, once that was asked; 0 before.
     @ivar visitor: looks on while it may be no tunnel.
     @ivar isUpgraded: whether it has asked for the path.
+    @ivar hasWaited: whether nothing came on it for a moment before it had its first turn.
     """
 
     newcomer: Stranger
@@ -35,6 +36,7 @@ class Accepted:
     number: int = 0
     visitor: Visitor | None = None
     isUpgraded: bool = False
+    hasWaited: bool = False
 
     @property
     def peer(self) -> str:

@@ -32,7 +32,8 @@ from uotp.server.limits import ConnectionLimits
 from uotp.server.refusals import Refusals
 from uotp.server.registry import Registry
 from uotp.server.requirements import HelloRequirements
-from uotp.server.strangers import Stranger, Strangers, StrangersStatistics
+from uotp.server.silentcallers import SilentCallers
+from uotp.server.strangers import Strangers, StrangersStatistics
 from uotp.server.tunnelevents import TunnelEvents
 from uotp.telemetry import Logger, RateLimit, logCounted
 from uotp.tls import Tokens
@@ -120,6 +121,8 @@ class Acceptor(Factory):
         self._strangers = Strangers(clock, refusals.say, limits.silent, limits.begun)
         self._accepted = AcceptedConnections(self._strangers, liveTunnels, refusals)
         door = door or Door()
+        self._callsIn = door.callsSilentIn
+        self._silent = SilentCallers(clock, self._strangers.isSilent, self._strangers.hasRoomToBegin)
         self._entrance = Entrance(self._accepted, clock, wallClock, door, visitorAllowance, limits, self._newTunnel)
         self._admission = SessionAdmission(
             self._accepted,
@@ -147,8 +150,10 @@ class Acceptor(Factory):
         """
         if self._closed:
             newcomer.abort()
-        else:
-            self._strangers.arrived(newcomer)
+            return
+        self._strangers.arrived(newcomer)
+        if self._callsIn and not newcomer.awaitsHeader:
+            self._silent.arrived(newcomer)
 
     def mustAnnounce(self, host: str) -> bool:
         """
@@ -165,6 +170,8 @@ class Acceptor(Factory):
         isAnothers = newcomer.owner != before
         if isAnothers and self._coordinator is not None and self._coordinator.passOn(newcomer):
             self._strangers.discard(newcomer)
+        elif self._callsIn:
+            self._silent.arrived(newcomer)
 
     def refused(self, newcomer: Newcomer, error: PeerError) -> None:
         """
@@ -177,15 +184,17 @@ class Acceptor(Factory):
         """
         Something has come on it, and it is its turn.
         """
-        self._begin(newcomer, lambda tunnel: newcomer.become(self._makeStream, tunnel))
+        self._silent.discard(newcomer)
+        accepted = Accepted(newcomer, hasWaited=newcomer.hasWaited)
+        self._begin(accepted, lambda tunnel: newcomer.become(self._makeStream, tunnel))
 
-    def _begin(self, newcomer: Stranger, become: Callable[[AcceptedTunnel], None]) -> None:
+    def _begin(self, accepted: Accepted, become: Callable[[AcceptedTunnel], None]) -> None:
         """
         Let a connection have a tunnel, and its stream.
         """
-        self._strangers.began(newcomer)
+        self._strangers.began(accepted.newcomer)
         tunnel = self._newTunnel()
-        self._accepted.add(tunnel, Accepted(newcomer))
+        self._accepted.add(tunnel, accepted)
         try:
             become(tunnel)
         except Exception:
@@ -200,6 +209,7 @@ class Acceptor(Factory):
         """
         It has gone, and nothing came on it.
         """
+        self._silent.discard(newcomer)
         self._strangers.discard(newcomer)
 
     def giveOneUp(self) -> bool:
@@ -228,7 +238,7 @@ class Acceptor(Factory):
             newcomer.abort()
             return
         self._strangers.arrived(newcomer)
-        self._begin(newcomer, newcomer.become)
+        self._begin(Accepted(newcomer), newcomer.become)
 
     def closeForRoom(self, connection: int, reason: str) -> None:
         """
@@ -255,6 +265,7 @@ class Acceptor(Factory):
         Let nobody in any more.
         """
         self._closed = self._admission.isClosed = True
+        self._silent.endAll()
         self._strangers.endAll()
         self._entrance.visitors.endAll()
 

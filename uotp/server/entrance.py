@@ -60,7 +60,7 @@ class Entrance:
         if self.visitors.isLoop(tunnel):
             tunnel.misbehaved(PeerError(f"it comes from us: {spelled('fallback')} names this very server"))
         else:
-            accepted.visitor = self.visitors.watch(tunnel, accepted.newcomer)
+            accepted.visitor = self.visitors.watch(tunnel, accepted.newcomer, hasWaited=accepted.hasWaited)
 
     def noHello(self, tunnel: AcceptedTunnel, error: PeerError) -> None:
         """

@@ -88,13 +88,14 @@ class ServerService(ServerFront):
         )
         self.handshakes = HandshakeQueue(reactor)
         choices = (self.handshakes, settings.tuning)
+        isPlain = credentials is None or credentials.isPlain
         self.acceptor = Acceptor(
             self.registry,
             self.liveTunnels,
             reactor,
             RateLimit(reactor.seconds),
             partial(AcceptedTcpStream, *choices)
-            if credentials is None or credentials.isPlain
+            if credentials is None or isPlain
             else partial(AcceptedTlsStream, credentials.connection, *choices),
             ConnectionLimits.of(self.mostConnections, share),
             settings.wire,
@@ -104,16 +105,17 @@ class ServerService(ServerFront):
             instance=instance or newInstance(),
             pads=settings.pad,
             announcers=Networks(settings.proxyProtocol).has,
-            door=self._newDoor(),
+            door=self._newDoor(isPlain=isPlain),
             visitorAllowance=partial(self.turns.allowanceOf, VISITORS),
         )
 
-    def _newDoor(self) -> Door:
+    def _newDoor(self, *, isPlain: bool) -> Door:
         path, fallback = self.settings.httpPath, self.settings.fallback
         return Door(
             None if path is None else path.encode("ascii"),
             needsPath=path is not None and self._letsEverybodyIn,
             fallback=None if fallback is None else Fallback(fallback, self._resolver, self.reactor, self.rateLimit),
+            isPlain=isPlain,
         )
 
     def lookUpAhead(self) -> None:

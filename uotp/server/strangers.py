@@ -158,6 +158,19 @@ class Strangers:
         self._unannounced.discard(before, newcomer)
         self._silent.add(newcomer.owner, newcomer)
 
+    def isSilent(self, newcomer: Stranger) -> bool:
+        """
+        @return: whether somebody is one of those who have said nothing.
+        """
+        return self._silent.has(newcomer.owner, newcomer)
+
+    def hasRoomToBegin(self, others: int) -> bool:
+        """
+        @param others: how many are about to begin.
+        @return: whether half of the room is free then for those who begin to say something.
+        """
+        return 2 * (len(self._begun) + others) < self._maxBegun
+
     @property
     def _quiet(self) -> int:
         """

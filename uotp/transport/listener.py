@@ -108,6 +108,7 @@ class Newcomer:
     @ivar owner: who is there, see L{uotp.net.ownerOf}.
     @ivar since: when it was accepted.
     @ivar isAskedFor: whether somebody else is asked where it belongs.
+    @ivar hasWaited: whether it was called in, since nothing came on it for a moment.
     @cvar hops: how often it was handed from one worker to another.
     @cvar isRelayed: whether another worker has it.
     """
@@ -121,6 +122,7 @@ class Newcomer:
         "_listener",
         "_socket",
         "_stream",
+        "hasWaited",
         "host",
         "isAskedFor",
         "owner",
@@ -145,7 +147,7 @@ class Newcomer:
         self.host: str = address[0]
         self.owner = ownerOf(self.host)
         self.since: float = listener.reactor.seconds()
-        self.isAskedFor = False
+        self.isAskedFor = self.hasWaited = False
         accepted.setblocking(False)
         listener.watch.add(self)
 
@@ -174,12 +176,16 @@ class Newcomer:
         except BlockingIOError:
             return
         except OSError:
-            begun = b""
-        if begun:
-            self._listener.watch.remove(self)
-            self._listener.handshakes.join(self.owner, self, begun=False)
-        else:
             self._lose()
+            return
+        if begun:
+            self._awaitTurn()
+        else:
+            self._lose(resets=False)
+
+    def _awaitTurn(self) -> None:
+        self._listener.watch.remove(self)
+        self._listener.handshakes.join(self.owner, self, begun=False)
 
     def _hasAnnounced(self, exchange: HeaderExchange) -> bool:
         """
@@ -193,7 +199,10 @@ class Newcomer:
             self._close()
             self._listener.reception.refused(self, error)
             return False
-        except (EOFError, OSError):
+        except EOFError:
+            self._lose(resets=False)
+            return False
+        except OSError:
             self._lose()
             return False
         if not exchange.hasHeardAll:
@@ -213,9 +222,13 @@ class Newcomer:
         """
         self._lose()
 
-    def _lose(self) -> None:
+    def _lose(self, *, resets: bool = True) -> None:
+        """
+        @param resets: whether the kernel is to keep nothing of it.  Whoever has gone in good order is answered in
+            good order, as by any server.
+        """
         if not self._isGone:
-            self._close()
+            self._close(resets=resets)
             self._listener.reception.left(self)
 
     def _leave(self) -> None:
@@ -223,8 +236,11 @@ class Newcomer:
         self._listener.watch.remove(self)
         self._listener.handshakes.leave(self.owner, self)
 
-    def _close(self) -> None:
+    def _close(self, *, resets: bool = True) -> None:
         self._leave()
+        if not resets:
+            self._socket.close()
+            return
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         except OSError:  # it was reset by the peer, and there is nothing to say
@@ -256,6 +272,14 @@ class Newcomer:
         """
         self._leave()
         return self._socket
+
+    def comeIn(self) -> None:
+        """
+        Wait for a turn, though nothing has come on it.
+        """
+        if not self._isGone and self._stream is None and self._awaited is None:
+            self.hasWaited = True
+            self._awaitTurn()
 
     def goOn(self) -> None:
         """

@@ -13,19 +13,24 @@ from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.python.failure import Failure
 
 from tests.doubles.contracts import TimerTestCase
+from tests.doubles.newcomers import BareNewcomer
 from tests.server.door.test_request import PATH, REQUEST
 from tests.server.test_acceptor import BAD_REQUEST, HELLO, AcceptorTestCase, CheckedAcceptor
 from uotp.net.resolver import SharedResolver
 from uotp.process.turns import Turns
 from uotp.server.door.fallback import ADDRESSES_SECONDS, Fallback
-from uotp.server.door.fallbacksite import MOST_UNSENT_BYTES
+from uotp.server.door.fallbacksite import MOST_UNSENT_BYTES, OWED_ANSWER_SECONDS, QUIET_VISIT_SECONDS
 from uotp.server.door.lingering import LINGER_SECONDS
 from uotp.server.door.patience import DOOR_LOOK_SECONDS, HESITATION_LOOKS, SILENCE_LIMIT_SECONDS
+from uotp.server.door.rounds import MOST_ALIKE
+from uotp.server.door.visitor import VISIT_LOOK_SECONDS
 from uotp.server.door.visitors import Door, Fate
 from uotp.server.door.visitstates import VISIT_STATES, VisitEvent, VisitState
 from uotp.server.limits import ConnectionLimits
+from uotp.server.strangers import HELLO_SECONDS
 from uotp.telemetry.ratelimit import RateLimit
 from uotp.tls.tokens import Tokens
+from uotp.tunnel.tunnel import Tunnel
 from uotp.wire.hello import ServerHello, Token, encodeServerHello
 
 HELLO2 = b"uotp\2\0\0\0" + HELLO
@@ -161,15 +166,23 @@ class VisitorTestCase(AcceptorTestCase):
         self.found: list[Any] = []
         lookup = SharedResolver(lambda call, done: done(call()), lookup=lambda *_: list(self.found))
         self.fallback = Fallback(self.place, lookup, self.reactor, RateLimit(self.clock.seconds))
-        self.acceptor = CheckedAcceptor(
+        self.acceptor = self.newAcceptor(fallback=self.fallback)
+
+    def newAcceptor(
+        self, limits: ConnectionLimits = LIMITS, *, isPlain: bool = False, fallback: Fallback | None = None
+    ) -> CheckedAcceptor:
+        """
+        @return: one where nobody has come in yet.
+        """
+        return CheckedAcceptor(
             self.registry,
             self.liveTunnels,
             self.clock,
             self.rateLimit,
             lambda *_: None,
-            LIMITS,
+            limits,
             tokens=lambda: None if self.path else Tokens("FILE", [Token(b"correct horse battery")]),
-            door=Door(self.path, self.needsPath, self.fallback),
+            door=Door(self.path, self.needsPath, fallback, isPlain),
             visitorAllowance=lambda: self.turns.allowanceOf("visitors"),
         )
 
@@ -355,6 +368,17 @@ class VisitorTests(VisitorTestCase):
         self.settle()
         self.assertIn("names this very server", self.warnings()[-1])
 
+    def test_whoeverIsLostIsToldOnce(self) -> None:
+        """
+        Whether it was decided before who he is, or not.
+        """
+        told: list[str] = []
+        self.patch(self.liveTunnels.log, "strangerLost", lambda peer, _: told.append(peer))
+        for number, said in enumerate((b"", GET), 1):
+            self.accept(f"192.0.2.{number}").dataReceived(said)
+            self.transports[-1].lose()
+        self.assertEqual(told, ["192.0.2.1", "192.0.2.2"])
+
     def test_aServerThatStopsEndsItsVisitors(self) -> None:
         self.accept().dataReceived(GET)
         _, backend = self.reactor.connect()
@@ -374,15 +398,212 @@ class VisitorTests(VisitorTestCase):
         self.reactor.refuse()
         self.assertEqual(len(self.reactor.dialled), 1)
 
-    def test_whoIsIdleForTooLongIsEnded(self) -> None:
+    def pass_(self, seconds: float) -> bool:
+        """
+        Let time pass.
+
+        @return: whether the visit has been ended.
+        """
+        for _ in range(int(seconds)):
+            self.clock.advance(1)
+        return bool(self.transports[-1].finished)
+
+    def test_aWebServerThatIsDeafIsGivenUp(self) -> None:
+        """
+        And with it both descriptors, soon after the time is over.
+        """
+        for isAsked in (True, False):
+            tunnel = self.accept()
+            if isAsked:
+                tunnel.dataReceived(GET)
+            else:
+                self.pass_(SILENCE_LIMIT_SECONDS)
+            _, backend = self.reactor.connect()
+            began = self.clock.seconds() - (0 if isAsked else SILENCE_LIMIT_SECONDS - DOOR_LOOK_SECONDS)
+            self.assertFalse(self.pass_(began + OWED_ANSWER_SECONDS - self.clock.seconds() - 1))
+            self.assertTrue(self.pass_(VISIT_LOOK_SECONDS + 1))
+            self.pass_(LINGER_SECONDS + 1)
+            self.assertTrue(self.transports[-1].departed and backend.aborted)
+
+    def test_aWebServerThatOwesNothingIsWaitedFor(self) -> None:
+        """
+        It decides itself how long a visitor may say nothing; but when he has asked again, it is its turn.
+        """
         self.accept().dataReceived(GET)
         site, _ = self.reactor.connect()
-        self.clock.advance(site.idleSeconds - 1)
-        site.dataReceived(b"x")
-        self.clock.advance(site.idleSeconds - 1)
-        self.assertFalse(self.transports[0].finished)
-        self.clock.advance(1)
-        self.assertTrue(self.transports[0].finished)
+        site.dataReceived(b"HTTP/1.1 200 OK")
+        self.assertFalse(self.pass_(QUIET_VISIT_SECONDS - 1))
+        self.transports[0].protocol.dataReceived(GET)
+        self.assertFalse(self.pass_(OWED_ANSWER_SECONDS - 1))
+        self.assertTrue(self.pass_(VISIT_LOOK_SECONDS + 1))
+
+    def test_aVisitorWhoNeverSaysMoreIsEnded(self) -> None:
+        self.accept().dataReceived(GET)
+        site, _ = self.reactor.connect()
+        site.dataReceived(b"HTTP/1.1 200 OK")
+        self.assertFalse(self.pass_(QUIET_VISIT_SECONDS - 1))
+        self.assertTrue(self.pass_(VISIT_LOOK_SECONDS + 1))
+
+    def test_aWebServerThatReadsSlowlyIsNotGivenUp(self) -> None:
+        """
+        Nor is one that may not say more, since the visitor does not take what it has said.
+        """
+        self.accept().dataReceived(GET)
+        site, backend = self.reactor.connect()
+        backend.producer.pauseProducing()
+        for _ in range(3):
+            self.assertFalse(self.pass_(OWED_ANSWER_SECONDS - 1))
+            backend.producer.resumeProducing()
+            backend.producer.pauseProducing()
+        backend.producer.resumeProducing()
+        site.pause()
+        self.assertFalse(self.pass_(QUIET_VISIT_SECONDS - 1))
+        site.resume()
+        self.assertFalse(self.pass_(OWED_ANSWER_SECONDS - 1))
+        self.assertTrue(self.pass_(VISIT_LOOK_SECONDS + 1))
+
+    def test_whoSaysNothingAndGoesIsNotRefused(self) -> None:
+        """
+        Browsers connect ahead, and balancers look whether we are there: no line of the log for that.
+        """
+        self.accept()
+        self.pass_(2 * DOOR_LOOK_SECONDS)
+        _, backend = self.reactor.connect()
+        self.transports[0].protocol.readConnectionLost()
+        self.assertTrue(backend.ended)
+        self.accept().dataReceived(HELLO2[:5])
+        self.transports[1].protocol.readConnectionLost()
+        self.assertEqual(self.warnings(), ["refused a connection from 192.0.2.1: it ends before it has shown a hello"])
+
+    def test_aVisitThatComesBackEndsSoon(self) -> None:
+        """
+        The web server is another server of ours, which names this one: each round comes from its address.
+        """
+        self.acceptor = self.newAcceptor(
+            ConnectionLimits(silent=6, begun=6, known=6, owned=6, visitors=99, visitorsOwned=99), fallback=self.fallback
+        )
+        self.accept("192.0.2.3").dataReceived(GET)
+        for _ in range(MOST_ALIKE + 1):
+            self.accept(PLACE[0]).dataReceived(GET)
+        self.assertEqual(self.fates(), {"FALLBACK": MOST_ALIKE + 1, "BUSY": 1})
+        self.assertTrue(self.transports[-1].stream[0].startswith(b"HTTP/1.1 503 "))
+        self.assertIn("Does it bring its visitors back to this server?", "".join(self.warnings()))
+        self.accept(PLACE[0]).dataReceived(GET.replace(b"/", b"/other"))
+        self.accept("192.0.2.3").dataReceived(GET)
+        self.assertEqual(self.fates()["BUSY"], 1)
+        site, _ = self.reactor.connect(MOST_ALIKE)
+        site.dataReceived(b"answer")
+        self.accept(PLACE[0]).dataReceived(GET)
+        self.assertEqual(self.fates()["BUSY"], 1)
+        self.acceptor.checkInvariant()
+        self.clock.advance(0)
+
+    def test_visitsThatComeBackAndSayNothingEndToo(self) -> None:
+        self.acceptor = self.newAcceptor(
+            ConnectionLimits(silent=6, begun=99, known=6, owned=6, visitors=99, visitorsOwned=99),
+            fallback=self.fallback,
+        )
+        self.accept("192.0.2.3")
+        self.pass_(DOOR_LOOK_SECONDS)
+        for _ in range(MOST_ALIKE + 1):
+            self.accept(PLACE[0])
+        self.pass_(DOOR_LOOK_SECONDS)
+        self.assertEqual(len(self.reactor.dialled), MOST_ALIKE + 1)
+
+
+class PlainDoorTests(VisitorTestCase):
+    """
+    Come without TLS, and say nothing before the first turn.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.acceptor = self.newAcceptor(isPlain=True, fallback=self.fallback)
+
+    def callIn(self, host: str = "192.0.2.1") -> Tunnel:
+        """
+        @return: the tunnel of somebody who has been silent for a moment.
+        """
+        newcomer: Any = self.arrive(host)
+        self.clock.advance(DOOR_LOOK_SECONDS)
+        self.assertTrue(newcomer.hasWaited)
+        self.acceptor.begin(newcomer)
+        self.transports.append(newcomer.stream)
+        tunnel: Tunnel = newcomer.protocol
+        return tunnel
+
+    def test_whoIsSilentIsBroughtToTheWebServer(self) -> None:
+        """
+        As soon as after the handshake of TLS, and when he has said nothing for long he is its visitor.
+        """
+        self.callIn()
+        self.clock.advance(0)
+        _, backend = self.reactor.connect()
+        self.assertEqual((backend.heard, self.fates()), (b"", {}))
+        for _ in range(int(SILENCE_LIMIT_SECONDS)):
+            self.clock.advance(DOOR_LOOK_SECONDS)
+        self.assertEqual((self.fates(), len(self.acceptor._strangers)), ({"FALLBACK": 1}, 0))
+        self.assertFalse(self.transports[0].aborted)
+
+    def test_aClientThatIsSlowIsStillLetIn(self) -> None:
+        tunnel = self.callIn()
+        self.clock.advance(0)
+        _, backend = self.reactor.connect()
+        self.clock.advance(SILENCE_LIMIT_SECONDS - 2 * DOOR_LOOK_SECONDS)
+        extension = b"\4\0\x15correct horse battery"
+        tunnel.dataReceived(b"uotp\2\0\0" + bytes([len(extension)]) + HELLO + extension)
+        self.assertEqual((len(self.registry), backend.heard, backend.aborted), (1, b"", True))
+
+    def test_whoLooksWhetherWeAreThereCostsNothing(self) -> None:
+        """
+        No stream, no connection to the web server, no line of the log, no timer.
+        """
+        newcomer = self.arrive()
+        self.acceptor.left(newcomer)
+        self.assertNoTimer()
+        self.assertEqual((self.reactor.dialled, self.warnings(), newcomer.stream), ([], [], None))
+
+    def test_whoSaysForWhomHeComesIsSilentFromThenOn(self) -> None:
+        """
+        Before that nobody knows where he belongs.
+        """
+        newcomer: Any = BareNewcomer("198.51.100.7", self.clock.seconds(), awaitsHeader=True)
+        self.acceptor.arrived(newcomer)
+        self.clock.advance(2 * DOOR_LOOK_SECONDS)
+        self.assertFalse(newcomer.hasWaited)
+        before, newcomer.host, newcomer.owner, newcomer.awaitsHeader = newcomer.owner, *["203.0.113.1"] * 2, False
+        self.acceptor.announced(newcomer, before)
+        self.clock.advance(DOOR_LOOK_SECONDS)
+        self.assertTrue(newcomer.hasWaited)
+        self.acceptor.left(newcomer)
+
+    def test_theSilentMakeNobodyElseGo(self) -> None:
+        """
+        They come in while half of the room is free; the others have to go as before.
+        """
+        newcomers = [self.arrive(f"192.0.2.{number}") for number in range(LIMITS.silent)]
+        for _ in range(2):
+            self.clock.advance(DOOR_LOOK_SECONDS)
+            for newcomer in newcomers:
+                if newcomer.hasWaited and newcomer.stream is None:
+                    self.acceptor.begin(newcomer)
+                    assert newcomer.stream is not None
+                    self.transports.append(newcomer.stream)
+        self.assertEqual(sum(newcomer.stream is not None for newcomer in newcomers), LIMITS.begun // 2)
+        self.assertFalse(any(newcomer.aborted for newcomer in newcomers))
+        self.clock.advance(HELLO_SECONDS)
+        self.assertEqual(sum(newcomer.aborted for newcomer in newcomers), LIMITS.silent - LIMITS.begun // 2)
+
+    def test_whereThereIsNoWebServerNobodyIsCalledIn(self) -> None:
+        """
+        Nor where there is TLS: who does not speak it is no visitor.
+        """
+        for isPlain, fallback in ((True, None), (False, self.fallback)):
+            self.acceptor = self.newAcceptor(isPlain=isPlain, fallback=fallback)
+            newcomer = self.arrive()
+            self.clock.advance(2 * DOOR_LOOK_SECONDS)
+            self.assertFalse(newcomer.hasWaited)
+            self.acceptor.left(newcomer)
 
 
 class NamedFallbackTests(VisitorTestCase):

@@ -121,6 +121,28 @@ class Fallback:
         """
         return address in self._open
 
+    def isAt(self, host: str) -> bool:
+        """
+        @param host: where a visitor comes from.
+        @return: whether the web server is there, as far as is known.
+        """
+        return any(address.host == host for address in self._known)
+
+    def sayReturns(self) -> None:
+        """
+        Say in the log that its visitors seem to come back to us.
+        """
+        host, port = self._place
+        logCounted(
+            self._log,
+            LogLevel.warn,
+            self._rateLimit.suppressedBefore("returns"),
+            "many visitors who say the same come from the fallback at {host} port {port} and wait for an answer: more "
+            "are told that the server is busy (503).  Does it bring its visitors back to this server?",
+            host=Host.parse(host).besidePort,
+            port=port,
+        )
+
     def opened(self, site: DialledSite) -> None:
         """
         A connection is there.

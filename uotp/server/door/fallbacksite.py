@@ -22,8 +22,18 @@ from uotp.server.door.fallback import DialledSite, Fallback
 from uotp.server.door.seams import Guest
 from uotp.transport import UNIT_BYTES
 
+OWED_ANSWER_SECONDS = 90.0
+"""
+So long the web server may say nothing when it is its turn: at the beginning, and after the visitor has said
+something.  One that waits for the visitor gives up after 60 s at the latest, as web servers are set up, and so before
+us; a proxy gives a web server up that does nothing after 50 or 60 s (HAProxy as Debian has it, nginx).
+"""
+
 QUIET_VISIT_SECONDS = 900.0
-"""So long neither side need say anything.  Web servers give up much sooner, and decide themselves."""
+"""
+So long neither side need say anything when it is the visitor's turn.  Web servers give up much sooner, and decide
+themselves.
+"""
 
 MOST_UNSENT_BYTES = 64 * 1024
 """So much of what a visitor says is kept until the web server can be told, before nothing more is read of him."""
@@ -40,7 +50,6 @@ class FallbackSite(TwistedProtocol):
 
     transport: Any
     dial: Any = None
-    idleSeconds = QUIET_VISIT_SECONDS
     localAddress: tuple[str, int] | None = None
 
     def __init__(self, guest: Guest, allowance: Allowance, fallback: Fallback) -> None:
@@ -56,6 +65,8 @@ class FallbackSite(TwistedProtocol):
         self._unsentBytes = 0
         self._isOpen = self._isOver = self._isPaused = self._waits = False
         self._hasEnded = self._hasSiteEnded = False
+        self._owesAnswer = True
+        self.idleSeconds = OWED_ANSWER_SECONDS
         self.activeAt = fallback.now()
         fallback.dial(self)
 
@@ -72,7 +83,8 @@ class FallbackSite(TwistedProtocol):
         """
         Hand on what the visitor has said.
         """
-        self.activeAt = self._fallback.now()
+        self._owesAnswer = True
+        self._noteActivity()
         if self._isOver or self._hasEnded:
             return
         if self._isOpen:
@@ -82,6 +94,15 @@ class FallbackSite(TwistedProtocol):
         self._unsentBytes += len(data)
         if self._unsentBytes >= MOST_UNSENT_BYTES:
             self._guest.pauseReading()
+
+    def _noteActivity(self) -> None:
+        """
+        Something was done.  Whose silence comes next is told by whose turn it is; while the visitor does not take what
+        is said, the web server cannot say more.
+        """
+        self.activeAt = self._fallback.now()
+        isServersTurn = self._owesAnswer and not self._isPaused
+        self.idleSeconds = OWED_ANSWER_SECONDS if isServersTurn else QUIET_VISIT_SECONDS
 
     def end(self) -> None:
         """
@@ -111,6 +132,7 @@ class FallbackSite(TwistedProtocol):
         It takes more.
         """
         self._room.release()
+        self._noteActivity()
         if not self._isOver:
             self._guest.resumeReading()
 
@@ -151,7 +173,8 @@ class FallbackSite(TwistedProtocol):
         """
         Hand on what it has said.
         """
-        self.activeAt = self._fallback.now()
+        self._owesAnswer = False
+        self._noteActivity()
         allowance = self._allowance
         allowance.spend(-(-len(data) // UNIT_BYTES))
         self._guest.say(data)
@@ -173,6 +196,7 @@ class FallbackSite(TwistedProtocol):
         The visitor does not take what is said.
         """
         self._isPaused = True
+        self._noteActivity()
         if self._isOpen and not self._isOver:
             self.transport.pauseProducing()
 
@@ -181,6 +205,7 @@ class FallbackSite(TwistedProtocol):
         He does again.
         """
         self._isPaused = False
+        self._noteActivity()
         self._readIfWanted()
 
     # The end.

@@ -141,12 +141,18 @@ class VisitReception(Protocol[V_contra]):
         """
         He is a visitor.
 
-        @param reason: why he is no client of ours; L{None} when the web server behind us has ended that question.
+        @param reason: why he is no client of ours; L{None} when the web server behind us has ended that question, or
+            he has, who goes and has said nothing.
         """
 
     def siteOf(self, visitor: V_contra) -> Site:
         """
         @return: what answers a visitor.
+        """
+
+    def answered(self, visitor: V_contra) -> None:
+        """
+        The site has begun to answer him.
         """
 
     def siteInstead(self, visitor: V_contra) -> Site:

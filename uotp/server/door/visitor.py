@@ -30,6 +30,9 @@ from uotp.server.strangers import Stranger
 from uotp.transport import UNIT_BYTES
 from uotp.tunnel import AcceptedTunnel
 
+VISIT_LOOK_SECONDS = 10.0
+"""So often we look at the latest whether a visitor has been answered: how long that may take changes meanwhile."""
+
 ENDS_EARLY = "it ends before it has shown a hello"
 
 
@@ -42,6 +45,7 @@ class Visitor(StateMachine[VisitState, VisitEvent], TwistedProtocol):
     @ivar newcomer: how it came in.
     @ivar stream: the connection.
     @ivar allowance: what is done for a visitor costs units of it.
+    @ivar shown: what it has said, until it is decided what it is.
     """
 
     def __init__(
@@ -51,9 +55,11 @@ class Visitor(StateMachine[VisitState, VisitEvent], TwistedProtocol):
         tunnel: AcceptedTunnel,
         newcomer: Stranger,
         allowance: Allowance,
+        looksIn: float = DOOR_LOOK_SECONDS,
     ) -> None:
         """
         @param clock: C{IReactorTime}.
+        @param looksIn: seconds until the first look.
         """
         super().__init__(clock, VISIT_STATES, VisitState.LOOKING)
         stream: Any = tunnel.transport
@@ -63,14 +69,14 @@ class Visitor(StateMachine[VisitState, VisitEvent], TwistedProtocol):
         self.allowance = allowance
         self._room = allowance.streamRoom()
         self._reception = reception
-        self._shown = b""
+        self.shown = b""
         self._passed = 0  # so much of it the site knows
         self._patience = DoorPatience(newcomer.since)
         self._closing = LingeringClose(clock, stream)
         self._site: Site | None = None
-        self._hasPeerEnded = False
+        self._hasPeerEnded = self._isAnswered = False
         stream.halfCloses = True
-        self._setTimer(DOOR_LOOK_SECONDS, self._look)
+        self._setTimer(looksIn, self._look)
 
     # Before it is decided.
 
@@ -80,12 +86,12 @@ class Visitor(StateMachine[VisitState, VisitEvent], TwistedProtocol):
         """
         self._timer = None
         if self.state is VisitState.LOOKING:
-            self._shown = self.tunnel.shown
+            self.shown = self.tunnel.shown
         if self._site is None:
             self._site = self._reception.openSite(self)
-        reason = self._patience.look(self._clock.seconds(), hasSpoken=bool(self._shown))
+        reason = self._patience.look(self._clock.seconds(), hasSpoken=bool(self.shown))
         if reason is not None:
-            if self._shown or self._site is not None:  # otherwise he is sent away soon, as anybody who says nothing
+            if self.shown or self._site is not None:  # otherwise he is sent away soon, as anybody who says nothing
                 self._decide(reason)
             return
         if self.state is VisitState.ASKING:
@@ -102,7 +108,7 @@ class Visitor(StateMachine[VisitState, VisitEvent], TwistedProtocol):
 
     def _leaveDoor(self) -> None:
         self.stream.halfCloses = False
-        self._shown = b""
+        self.shown = b""
         self._stopSite()
         self._reception.left(self, None)
 
@@ -113,7 +119,7 @@ class Visitor(StateMachine[VisitState, VisitEvent], TwistedProtocol):
         if self._reception.path is None or not shown.startswith(METHOD):
             self.noClient(shown, reason)
         elif self._advance(VisitEvent.NO_HELLO):
-            self._shown = shown
+            self.shown = shown
             self._takeOver()
             self._setTimer(DOOR_LOOK_SECONDS, self._look)
             self._judge()
@@ -130,20 +136,20 @@ class Visitor(StateMachine[VisitState, VisitEvent], TwistedProtocol):
         """
         It has shown that it is no client of ours, or too little.
         """
-        self._shown = shown
+        self.shown = shown
         self._decide(reason)
 
     def peerEnded(self, shown: bytes) -> None:
         """
         The other end has said all, while the tunnel waited for a hello.
         """
-        self._shown = shown
+        self.shown = shown
         self.readConnectionLost()
 
     def _judge(self) -> None:
         assert self._reception.path is not None
         try:
-            upgrade = judgeRequest(self._shown, self._reception.path)
+            upgrade = judgeRequest(self.shown, self._reception.path)
         except PeerError as error:
             self._decide(error)
             return
@@ -158,9 +164,9 @@ class Visitor(StateMachine[VisitState, VisitEvent], TwistedProtocol):
         """
         The web server behind us hears what has come of a request, though it may still be for us.
         """
-        rest = self._shown[self._passed :]
+        rest = self.shown[self._passed :]
         if self._site is not None and rest:
-            self._passed = len(self._shown)
+            self._passed = len(self.shown)
             self._site.feed(rest)
 
     def _decide(self, reason: PeerError | None) -> None:
@@ -178,7 +184,7 @@ class Visitor(StateMachine[VisitState, VisitEvent], TwistedProtocol):
         if self._site is None:
             self._site = self._reception.siteOf(self)
         self._watchOver()
-        rest, self._shown = self._shown[self._passed :], b""
+        rest, self.shown = self.shown[self._passed :], b""
         if rest:
             self._tell(rest)
         if self._hasPeerEnded and self._site is not None:
@@ -191,7 +197,7 @@ class Visitor(StateMachine[VisitState, VisitEvent], TwistedProtocol):
         Something has come.
         """
         if self.state is VisitState.ASKING:
-            self._shown += data
+            self.shown += data
             self._judge()
         elif self.state in AT_SITE:
             self._tell(data)
@@ -209,10 +215,10 @@ class Visitor(StateMachine[VisitState, VisitEvent], TwistedProtocol):
             return
         self._hasPeerEnded = True
         if self.state in UNDECIDED:
-            if not self._shown and self._site is None:
+            if not self.shown and self._site is None:
                 self.stream.depart()
                 return
-            self._decide(PeerError(ENDS_EARLY))
+            self._decide(PeerError(ENDS_EARLY) if self.shown else None)  # who has said nothing is not refused
         elif self.state is VisitState.VISITING:
             if self._site is not None:
                 self._site.end()
@@ -239,6 +245,9 @@ class Visitor(StateMachine[VisitState, VisitEvent], TwistedProtocol):
         See L{uotp.server.door.seams.Guest}.
         """
         self._decide(None)
+        if not self._isAnswered:
+            self._isAnswered = True
+            self._reception.answered(self)
         if self.state is VisitState.VISITING:
             self.stream.write(data)
 
@@ -312,7 +321,7 @@ class Visitor(StateMachine[VisitState, VisitEvent], TwistedProtocol):
             return
         left = site.activeAt + site.idleSeconds - self._clock.seconds()
         if left > 0:
-            self._setTimer(left, self._watchOver)
+            self._setTimer(min(left, VISIT_LOOK_SECONDS), self._watchOver)
         else:
             self.siteEnded()
 
@@ -333,7 +342,7 @@ class Visitor(StateMachine[VisitState, VisitEvent], TwistedProtocol):
         The connection is gone.
         """
         if self._advance(VisitEvent.LOST):
-            self._shown = b""
+            self.shown = b""
             self._closing.stop()
             self._room.release()
             self._stopSite()

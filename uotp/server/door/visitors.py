@@ -21,7 +21,9 @@ from uotp.server.connections import OwnedConnections
 from uotp.server.door.fallback import Fallback
 from uotp.server.door.fallbacksite import FallbackSite
 from uotp.server.door.page import BAD_GATEWAY, NOT_FOUND, UNAVAILABLE, StaticSite
+from uotp.server.door.patience import DOOR_LOOK_SECONDS
 from uotp.server.door.request import PathUpgrade
+from uotp.server.door.rounds import Rounds
 from uotp.server.door.seams import Site
 from uotp.server.door.visitor import Visitor
 from uotp.server.strangers import Stranger
@@ -68,11 +70,20 @@ class Door:
     @ivar path: the secret path at which WebSocket is spoken; L{None} where there is none.
     @ivar needsPath: whether it is the only way in.
     @ivar fallback: the web server behind us; L{None} where there is none.
+    @ivar isPlain: whether there is no TLS, so that whoever says nothing is at the door as well.
     """
 
     path: bytes | None = None
     needsPath: bool = False
     fallback: Fallback | None = None
+    isPlain: bool = False
+
+    @property
+    def callsSilentIn(self) -> bool:
+        """
+        Whether the web server behind us decides how long those may stay who have never said anything.
+        """
+        return self.isPlain and self.fallback is not None
 
     def __repr__(self) -> str:
         """
@@ -144,13 +155,17 @@ class Visitors:
         self._placed: dict[Visitor, None] = {}
         self._present: dict[Visitor, None] = {}
         self._fates: Counter[Fate] = Counter()
+        self._rounds = Rounds()
         self._steps = Steps(clock)
 
-    def watch(self, tunnel: AcceptedTunnel, newcomer: Stranger) -> Visitor:
+    def watch(self, tunnel: AcceptedTunnel, newcomer: Stranger, *, hasWaited: bool) -> Visitor:
         """
         A connection has come to the door.
+
+        @param hasWaited: whether nothing came on it for a moment, so that the web server is called at once.
         """
-        return Visitor(self._clock, self, tunnel, newcomer, self._newAllowance())
+        looksIn = 0.0 if hasWaited else DOOR_LOOK_SECONDS
+        return Visitor(self._clock, self, tunnel, newcomer, self._newAllowance(), looksIn)
 
     def isLoop(self, tunnel: AcceptedTunnel) -> bool:
         """
@@ -184,6 +199,8 @@ class Visitors:
             giver = self._places.giver(owner)
         except PeerError:
             return False
+        if not self._isFirstRound(visitor):
+            return False
         if giver is not None:
             newest, _ = self._places.evict(giver)
             self._placed.pop(newest, None)
@@ -191,6 +208,24 @@ class Visitors:
         self._places.add(owner, visitor)
         self._placed[visitor] = None
         return True
+
+    def _isFirstRound(self, visitor: Visitor) -> bool:
+        """
+        @return: whether a visitor does not seem to come back from where we have brought him.
+        """
+        fallback = self._door.fallback
+        if fallback is None or not fallback.isAt(visitor.newcomer.host):
+            return True
+        isFirst = self._rounds.begin(visitor, visitor.shown)
+        if not isFirst:
+            fallback.sayReturns()
+        return isFirst
+
+    def answered(self, visitor: Visitor) -> None:
+        """
+        See L{uotp.server.door.seams.VisitReception}.
+        """
+        self._rounds.end(visitor)
 
     def takenOver(self, visitor: Visitor) -> None:
         """
@@ -237,6 +272,7 @@ class Visitors:
         See L{uotp.server.door.seams.VisitReception}.
         """
         self._present.pop(visitor, None)
+        self._rounds.end(visitor)
         if visitor in self._placed:
             del self._placed[visitor]
             self._places.discard(visitor.newcomer.owner, visitor)
@@ -266,4 +302,5 @@ class Visitors:
         @raise AssertionError: when it does not.
         """
         self._places.checkInvariant()
+        self._rounds.checkInvariant()
         assert len(self._placed) == len(self._places)
