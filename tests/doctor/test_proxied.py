@@ -54,7 +54,7 @@ FAULTS: Sequence[tuple[str, Sequence[bytes], str, str]] = (
     (HTTP, [b"HTTP/1.1 302 x\r\nLocation: http://login.test/\r\n\r\n"], "sends us elsewhere", "with a browser"),
     (HTTP, [b"HTTP/1.1 418 x\r\n\r\n"], "it answers 418", "what that answer means"),
     (HTTP, [b"HTTP/1.1 200 OK\r\nbroken\r\n\r\n"], "is broken or too long", "has the host and the port"),
-    (HTTP, [b"HTTP/1.1 100 Continue\r\n\r\n" * 900], "too much", "has the host and the port"),
+    (HTTP, [b"HTTP/1.1 100 Continue\r\n\r\n" * 900], "broken or too long", "has the host and the port"),
     (HTTP, [b""], "closes the connection before it has agreed", "what waits for TLS closes so"),
     (SOCKS, [b"HTTP/1.1 400 Bad Request\r\n\r\n"], "seems to be an HTTP proxy", "write http:// in place of socks5://"),
     (SOCKS, [b"\x15\x03\x01"], "it wants TLS", "SOCKS5 within TLS is not spoken here"),

@@ -40,6 +40,31 @@ class Preamble(Protocol):
         """
 
 
+class Unsaid:
+    """
+    Keeps what a preamble has to say until it is said.
+    """
+
+    def __init__(self, said: bytes = b"") -> None:
+        """
+        @param said: what is said first.
+        """
+        self._unsaid = said
+
+    def say(self, said: bytes) -> None:
+        """
+        Have this said next.
+        """
+        self._unsaid += said
+
+    def dataToSend(self) -> bytes:
+        """
+        See L{Preamble.dataToSend}.
+        """
+        unsaid, self._unsaid = self._unsaid, b""
+        return unsaid
+
+
 class AnyExchange(Protocol):
     """
     Carries out one preamble on one connection.

@@ -12,7 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from uotp.errors import PeerError
 from uotp.net import ProxyLogin
-from uotp.transport.proxies.httpconnect import MOST_HEADS_BYTES, HttpConnect, schemesIn
+from uotp.transport.httpclient import MOST_HEADS_BYTES
+from uotp.transport.proxies.httpconnect import HttpConnect, schemesIn
 
 LOGIN = ProxyLogin(b"alice", b"p@ss:w\xc3\xb6rd")
 WELCOME = b"HTTP/1.1 200 Connection established\r\n\r\n"

@@ -17,10 +17,10 @@ from wsproto.events import AcceptConnection, BytesMessage, Ping, Request
 
 from tests.wire.streams import pieces
 from uotp.errors import PeerError
+from uotp.transport.httpclient import MOST_HEADS_BYTES
 from uotp.transport.websocket.upgrade import (
     KEY_BYTES,
     MEANINGS,
-    MOST_RESPONSE_BYTES,
     WebSocketUpgrade,
     acceptFor,
     answerToUpgrade,
@@ -153,7 +153,7 @@ class ClientTests(SynchronousTestCase):
             b"uotp\x02\0\0\0",
             b"HTTP/1.1 abc\r\n\r\n",
             b"HTTP/1.1 101 Switching Protocols\r\nno colon\r\n\r\n",
-            b"a" * (MOST_RESPONSE_BYTES + 1),
+            b"a" * (MOST_HEADS_BYTES + 1),
         ):
             self.assertIn("speaks no HTTP", self.refusal(other + b"\r\n\r\n"))
 
@@ -171,7 +171,7 @@ class ClientTests(SynchronousTestCase):
         asked = upgrade()
         self.assertIsNone(asked.received(b"HTTP/1.1 200 OK\r\n"))
         line = b"X: " + b"y" * 1000 + b"\r\n"
-        for _ in range(MOST_RESPONSE_BYTES // len(line)):
+        for _ in range(MOST_HEADS_BYTES // len(line)):
             self.assertIsNone(asked.received(line))
         self.assertRaises(PeerError, asked.received, line)
 

@@ -8,15 +8,14 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterable
+from functools import partial
 
 import h11
 
-from uotp.errors import forgetFrames
 from uotp.net import Host, ProxyLogin, dnsName
+from uotp.transport.httpclient import MOST_HEADS_BYTES, HttpClient
+from uotp.transport.preamble import Preamble, Unsaid
 from uotp.transport.proxies.faults import ProxyFault, ProxyRefused
-
-MOST_HEADS_BYTES = 16 * 1024
-"""All heads of answers together may be so long; few web servers send half of that."""
 
 MOST_SCHEMES = 4
 """So many ways to show who we are the log names, of those that a proxy wants."""
@@ -59,7 +58,7 @@ CONNECT_MEANINGS = {
 _SCHEME = re.compile(rb"\s*([A-Za-z][A-Za-z0-9-]{0,19})(?=\s|,|$)")
 
 
-class HttpConnect:
+class HttpConnect(Unsaid):
     """
     Asks an HTTP proxy for a connection to a server; see L{uotp.transport.preamble.Preamble}.
     """
@@ -72,7 +71,6 @@ class HttpConnect:
         @param port: of the server.
         @param login: who we are to the proxy.
         """
-        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MOST_HEADS_BYTES)
         self._hasLogin = login is not None
         self._begin = b""
         target = authority(host, port)
@@ -81,14 +79,8 @@ class HttpConnect:
             words = base64.b64encode(login.user + b":" + login.password)
             headers.append((b"Proxy-Authorization", b"Basic " + words))
         request = h11.Request(method=b"CONNECT", target=target, headers=headers)
-        self._unsaid = (self._http.send(request) or b"") + (self._http.send(h11.EndOfMessage()) or b"")
-
-    def dataToSend(self) -> bytes:
-        """
-        See L{uotp.transport.preamble.Preamble.dataToSend}.
-        """
-        unsaid, self._unsaid = self._unsaid, b""
-        return unsaid
+        self._http = HttpClient(request, partial(ProxyRefused, f"{NO_HTTP_PROXY}, or its answer is broken or too long"))
+        super().__init__(self._http.request)
 
     def received(self, data: bytes) -> int | None:
         """
@@ -101,24 +93,12 @@ class HttpConnect:
             if not HTTP_BEGINS.startswith(self._begin):
                 fault, reason = OTHERS_BEGIN.get(self._begin[0], (ProxyFault.NO_PROXY, NO_HTTP_PROXY))
                 raise ProxyRefused(reason, fault)
-        try:
-            self._http.receive_data(data)
-            event = self._http.next_event()
-            while isinstance(event, h11.InformationalResponse):
-                event = self._http.next_event()
-        except h11.RemoteProtocolError as error:
-            forgetFrames(error)
-            reason = f"{NO_HTTP_PROXY}, or its answer is broken or too long"
-            raise ProxyRefused(reason) from None
-        if event is h11.NEED_DATA:
+        answer = self._http.received(data)
+        if answer is None:
             return None
-        if not isinstance(event, h11.Response):
-            reason = f"{NO_HTTP_PROXY}, or its answer is broken"
-            raise ProxyRefused(reason)
-        if event.status_code not in SUCCESSES:
-            raise self._refusal(event.status_code, event.headers)
-        rest, _ = self._http.trailing_data
-        return len(data) - len(rest)
+        if answer.status not in SUCCESSES:
+            raise self._refusal(answer.status, answer.fields)
+        return len(data) - len(answer.rest)
 
     def _refusal(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> ProxyRefused:
         if status == AUTHENTICATION:
@@ -158,3 +138,7 @@ def schemesIn(headers: Iterable[tuple[bytes, bytes]]) -> list[str]:
             found[match[1].decode("ascii").capitalize().replace("Ntlm", "NTLM")] = None
     basic = ["Basic"] if "Basic" in found else []
     return (basic + [each for each in found if each not in basic])[:MOST_SCHEMES]
+
+
+# mypy proves here that it fits its seam.
+_preamble: type[Preamble] = HttpConnect

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from uotp.net import Host, ProxyLogin, dnsName
+from uotp.transport.preamble import Preamble, Unsaid
 from uotp.transport.proxies.faults import ProxyFault, ProxyRefused
 
 SOCKS_VERSION = 5
@@ -61,7 +62,7 @@ REPLIES = {
 """What the number of a reply means, where it is not 0."""
 
 
-class SocksConnect:
+class SocksConnect(Unsaid):
     """
     Asks a SOCKS5 proxy for a connection to a server; see L{uotp.transport.preamble.Preamble}.  It hears one message
     after another, and each one decides which comes next.
@@ -78,17 +79,10 @@ class SocksConnect:
         self._destination = destination(host, port)
         self._login = login
         self._offered = (NO_LOGIN,) if login is None else (NO_LOGIN, WITH_LOGIN)
-        self._unsaid = bytes([SOCKS_VERSION, len(self._offered), *self._offered])
+        super().__init__(bytes([SOCKS_VERSION, len(self._offered), *self._offered]))
         self._heard = b""
         self._hear: Callable[[], int | None] = self._hearMethod  # the number of bytes of the message, when all is there
         self._isOver = False
-
-    def dataToSend(self) -> bytes:
-        """
-        See L{uotp.transport.preamble.Preamble.dataToSend}.
-        """
-        unsaid, self._unsaid = self._unsaid, b""
-        return unsaid
 
     def received(self, data: bytes) -> int | None:
         """
@@ -120,8 +114,8 @@ class SocksConnect:
         if method == WITH_LOGIN:
             login = self._login
             assert login is not None
-            self._unsaid += bytes([LOGIN_VERSION, len(login.user)]) + login.user
-            self._unsaid += bytes([len(login.password)]) + login.password
+            self.say(bytes([LOGIN_VERSION, len(login.user)]) + login.user)
+            self.say(bytes([len(login.password)]) + login.password)
             self._hear = self._hearVerdict
         else:
             self._ask()
@@ -140,7 +134,7 @@ class SocksConnect:
         return 2
 
     def _ask(self) -> None:
-        self._unsaid += bytes([SOCKS_VERSION, CONNECT, 0]) + self._destination
+        self.say(bytes([SOCKS_VERSION, CONNECT, 0]) + self._destination)
         self._hear = self._hearReply
 
     def _hearReply(self) -> int | None:
@@ -177,3 +171,7 @@ def destination(host: str, port: int) -> bytes:
         name = dnsName(host).encode("ascii")
         written = bytes([NAME, len(name)]) + name
     return written + port.to_bytes(PORT_BYTES, "big")
+
+
+# mypy proves here that it fits its seam.
+_preamble: type[Preamble] = SocksConnect

@@ -9,11 +9,13 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import h11
 
 from uotp.boundaries import Upgrade
-from uotp.errors import PeerError, forgetFrames
+from uotp.errors import PeerError
+from uotp.transport.httpclient import SWITCHING, HttpClient
 
 Fields = Iterable[tuple[bytes, bytes]]
 """The names of header fields in small letters, each with a value."""
@@ -27,10 +29,8 @@ WEBSOCKET_VERSION = b"13"
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 """Is put behind a key before it is hashed.  Only who speaks WebSocket does so."""
 
-MOST_RESPONSE_BYTES = 16 * 1024
-"""The head of an answer may be so long, as with most clients of HTTP."""
-
-SWITCHED = 101
+NO_HTTP = "what answers there speaks no HTTP, or its answer is broken or too long"
+"""Why there is no WebSocket where no status tells."""
 
 MEANINGS = {
     400: "what answers there does not understand the request (400): it knows no WebSocket, or does not let it through",
@@ -145,27 +145,21 @@ class WebSocketUpgrade:
         """
         key = base64.b64encode(randomBytes(KEY_BYTES))
         self._expected = acceptFor(key)
-        self._connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=MOST_RESPONSE_BYTES)
-        self._request = h11.Request(
-            method="GET",
-            target=path,
-            headers=[
-                (b"Host", host.encode("ascii")),
-                (b"Upgrade", b"websocket"),
-                (b"Connection", b"Upgrade"),
-                (b"Sec-WebSocket-Key", key),
-                (b"Sec-WebSocket-Version", WEBSOCKET_VERSION),
-            ],
-        )
+        fields = [
+            (b"Host", host.encode("ascii")),
+            (b"Upgrade", b"websocket"),
+            (b"Connection", b"Upgrade"),
+            (b"Sec-WebSocket-Key", key),
+            (b"Sec-WebSocket-Version", WEBSOCKET_VERSION),
+        ]
+        request = h11.Request(method="GET", target=path, headers=fields)
+        self._http = HttpClient(request, partial(UpgradeRefused, NO_HTTP))
 
     def request(self) -> bytes:
         """
         @return: what is said first.
         """
-        said = self._connection.send(self._request)
-        self._connection.send(h11.EndOfMessage())
-        assert said is not None
-        return said
+        return self._http.request
 
     def received(self, data: bytes) -> bytes | None:
         """
@@ -174,33 +168,22 @@ class WebSocketUpgrade:
         @return: what has come behind the answer, once that is complete; L{None} before.
         @raise UpgradeRefused: when it does not go on with WebSocket; in words.
         """
-        self._connection.receive_data(data)
-        while True:
-            try:
-                event = self._connection.next_event()
-            except h11.RemoteProtocolError as error:
-                forgetFrames(error)
-                reason = "what answers there speaks no HTTP, or it is broken"
-                raise UpgradeRefused(reason) from None
-            if event is h11.NEED_DATA:
-                return None
-            if isinstance(event, h11.InformationalResponse) and event.status_code != SWITCHED:
-                continue
-            if not isinstance(event, h11.InformationalResponse):
-                assert isinstance(event, h11.Response)
-                raise UpgradeRefused(wordsForStatus(event.status_code), event.status_code)
-            self._requireWebSocket(list(event.headers))
-            rest: bytes = self._connection.trailing_data[0]
-            return rest
+        answer = self._http.received(data)
+        if answer is None:
+            return None
+        if answer.status != SWITCHING:
+            raise UpgradeRefused(wordsForStatus(answer.status), answer.status)
+        self._requireWebSocket(answer.fields)
+        return answer.rest
 
     def _requireWebSocket(self, fields: list[tuple[bytes, bytes]]) -> None:
         isUpgraded = b"websocket" in tokensOf(fields, b"upgrade") and b"upgrade" in tokensOf(fields, b"connection")
         if not isUpgraded or saidIn(fields, b"sec-websocket-accept") != [self._expected]:
             reason = "what answers there says that it goes on with WebSocket, and its answer is not to our request"
-            raise UpgradeRefused(reason, SWITCHED)
+            raise UpgradeRefused(reason, SWITCHING)
         if saidIn(fields, b"sec-websocket-extensions") or saidIn(fields, b"sec-websocket-protocol"):
             reason = "what answers there wants to speak WebSocket in a way that we did not offer"
-            raise UpgradeRefused(reason, SWITCHED)
+            raise UpgradeRefused(reason, SWITCHING)
 
 
 def wordsForStatus(status: int) -> str:
