@@ -4,9 +4,11 @@ The embedding interface: both services, alone and against each other, with every
 
 from __future__ import annotations
 
+import base64
 import errno
 import gc
 import os
+import re
 import socket
 import uuid
 from collections.abc import Callable, Sequence
@@ -14,6 +16,7 @@ from dataclasses import MISSING, fields, replace
 from functools import partial
 from inspect import signature
 from ipaddress import ip_network
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
@@ -51,7 +54,7 @@ from uotp.client.workers import ClientParent
 from uotp.duplicate import Duplicate
 from uotp.errors import ConfigurationError, LookupFailed, StartError
 from uotp.monitoring import ControlPlace
-from uotp.net import ServerPlace
+from uotp.net import ServerPlace, parseProxy
 from uotp.net.resolver import InBackground, Resolved, SharedResolver
 from uotp.net.routes import Routes
 from uotp.net.sockopts import UDP_BUFFER_BYTES, TunnelSocketOptions
@@ -953,6 +956,87 @@ class NamesTests(_ServicesTestCase):
         self.assertEqual(self.reactor.tcpClients[0][0], "192.0.2.1")
         self.assertEqual(self.reactor.tcpClients[-1][0], "192.0.2.9")
         source.stopListening()
+
+
+class ProxyTests(_ServicesTestCase):
+    """
+    Go through a proxy.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.word = self.path(b"alice:old")
+
+    def said(self) -> bytes:
+        """
+        Let a new source send, so that there is one dial more.
+
+        @return: what is said to the proxy.
+        """
+        before = len(self.reactor.tcpClients)
+        port = self.network.open(("127.0.0.1", 1 + before), Receiver())
+        port.sendTrains([PING], CLIENT_PORT)
+        self.network.settle()
+        port.stopListening()
+        self.assertGreater(len(self.reactor.tcpClients), before)
+        make: Any = self.connecting.kinds[self.reactor.tcpClients[-1][2]].makePreamble
+        said: bytes = make().dataToSend()
+        return said
+
+    def login(self) -> bytes:
+        """
+        @return: the user and the password that a new dial shows.
+        """
+        found = re.search(rb"Proxy-Authorization: Basic (\S+)", self.said())
+        assert found is not None
+        return base64.b64decode(found[1])
+
+    def changeThePassword(self, tls: ClientTls | None) -> None:
+        """
+        See what becomes of a client whose file changes.
+        """
+        client = self.client(tls, proxy=parseProxy("http://proxy.test:3128"), proxyAuthFile=self.word)
+        self.assertEqual(self.login(), b"alice:old")
+        Path(self.word).write_bytes(b"alice:newer")
+        self.pass_(15)
+        self.assertEqual(self.login(), b"alice:newer")
+        Path(self.word).write_bytes(b"secret-without-a-user")
+        self.pass_(15)
+        self.assertEqual((self.login(), client.statistics().reloads), (b"alice:newer", {"taken": 1, "refused": 1}))
+        self.assertIn("one line is needed, USER:PASSWORD", client.filesTrouble)
+        self.assertEqual(client.isPlain, tls is None)
+        Path(self.word).write_bytes(b"bob:newest")
+        self.successResultOf(client.reload())
+        self.assertEqual((self.login(), client.filesTrouble), (b"bob:newest", ""))
+        self.assertNotIn("secret", "".join(self.lines(LogLevel.debug)))
+
+    def test_newPasswordIsShownByTheNextDial(self) -> None:
+        """
+        As soon as its file has changed, or at a reload; one that cannot be used keeps the old one.
+        """
+        self.changeThePassword(self.certificates()[1])
+
+    def test_newPasswordIsShownAlsoWithoutTlsToTheServer(self) -> None:
+        self.changeThePassword(None)
+
+    def test_serversBehindOneProxyHaveItsAddressesTogether(self) -> None:
+        """
+        Those are what is looked up and remembered, in one file.
+        """
+        state = self.mktemp()
+        proxy = replace(parseProxy("http://proxy.test:3128"), excepted="c.test")
+        servers = [ServerPlace(f"{each}.test", 443) for each in "abc"]
+        client = clientService(servers, tls=None, proxy=proxy, stateDirectory=state, reactor=self.reactor)
+        assert isinstance(client, ClientService)
+        self.services.append(client)
+        client.startService()
+        for way, host in zip(client._ways, ("192.0.2.1", "192.0.2.2", "192.0.2.3"), strict=True):
+            way.lookup.opened(IPv4Address("TCP", host, 1))
+        self.pass_(int(2 * WRITE_SECONDS))
+        self.assertEqual(sorted(os.listdir(state)), ["c.test-443.json", "proxy.test-3128.json"])
+        again = LastGood(proxy.address, state, self.reactor.seconds)
+        self.assertEqual(again.hosts, ("192.0.2.2", "192.0.2.1"))
+        again.close()
 
 
 class WorkersTests(_ServicesTestCase):

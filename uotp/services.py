@@ -17,19 +17,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 
-from uotp.client import ClientFront, ClientService, ClientSettings
+from uotp.client import ClientFront, ClientService, ClientSettings, clientCredentials
 from uotp.duplicate import Duplicate
 from uotp.net import Listen, Network, ProxyPlace, ServerPlace, pairsOf, parseProxy, steeringTrouble
 from uotp.order import Order, OrderMode
 from uotp.process import usableProcessors, useMonotonicClock
 from uotp.server import ServerFront, ServerService, ServerSettings, serverCredentials
-from uotp.tls import DISK, ClientCredentials, ClientTls, CredentialFiles, ServerTls, withProxyFiles
+from uotp.tls import DISK, ClientTls, CredentialFiles, ServerTls
 from uotp.tunnel import MAX_WORKERS
 from uotp.wire import WireChoice
 
@@ -149,13 +148,9 @@ def clientService(
         maxAge=maxAge,
         maxBytes=maxBytes,
     )
-    if proxy is not None:
-        settings = replace(settings, proxy=withProxyFiles(proxy, proxyAuthFile, proxyCafile, files), proxyAuthFile=None)
     processes, trouble = processesFor(workers)
     isShared = processes > 1 and trouble is None
-    credentials = (
-        None if tls is None else ClientCredentials(tls, wire=wire, alpn=alpn, files=files, keepsContents=isShared)
-    )
+    credentials = clientCredentials(tls, settings, files=files, keepsContents=isShared)
     ours = orGlobalReactor(reactor)
     if isShared:
         from uotp.client.workers import CLIENT_MESSAGES, ClientParent  # noqa: PLC0415 - of no use to one process

@@ -291,7 +291,7 @@ class OptionsTests(CommandTestCase):
         self.assertEverywhere(self.serverOptions, SERVER, "--cert", HERE)
 
     def test_everyOptionOfTheClientInEverySpellingAndPlace(self) -> None:
-        self.assertEverywhere(self.clientOptions, CLIENT)
+        self.assertEverywhere(self.clientOptions, CLIENT, "--proxy", "https://p")
 
     def test_hostAndPortMayBeOneWord(self) -> None:
         for words, destination in (

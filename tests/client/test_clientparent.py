@@ -99,7 +99,6 @@ class FakeCredentials:
     Has files that can be used, or not.
 
     @ivar trouble: why not.
-    @ivar nameless: a server that no certificate could name.
     @ivar adopted: what is in use.
     """
 
@@ -108,14 +107,8 @@ class FakeCredentials:
 
     def __init__(self) -> None:
         self.trouble: str | None = None
-        self.nameless = ""
         self.adopted = "old"
         self.contents: Mapping[str, bytes] = {"key.pem": b"old"}
-
-    def creatorFor(self, host: str) -> None:
-        if host == self.nameless:
-            reason = "no certificate could name it"
-            raise ConfigurationError(reason)
 
     def prepare(self, contents: None = None, pause: object = None) -> Any:
         if self.trouble is not None:
@@ -322,14 +315,6 @@ class ClientParentTests(SynchronousTestCase):
         self.parent(stateDirectory="state")
         settings, _ = pickle.loads(self.heard(1, BeginWork)[0].settings)  # noqa: S301 - it is ours
         self.assertEqual(settings.stateDirectory, str(Path("state").absolute()))
-
-    def test_serverThatNoCertificateCouldName(self) -> None:
-        """
-        Is refused before anything begins.
-        """
-        credentials: Any = FakeCredentials()
-        credentials.nameless = SERVER[0]
-        self.assertRaises(ConfigurationError, self.parent, credentials)
 
     def reload(self, parent: ClientParent) -> list[Any]:
         """

@@ -4,13 +4,14 @@ What a client can be told, and what not.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any
 
 from tests.doubles.contracts import SettingsTestCase
 from uotp.client.settings import ClientSettings
 from uotp.errors import ConfigurationError
-from uotp.net import ServerPlace, sockopts
+from uotp.net import ServerPlace, parseProxy, sockopts
 from uotp.order import Order, OrderMode
 
 
@@ -68,6 +69,26 @@ class ClientSettingsTests(SettingsTestCase):
         self.assertUsable("allow", (), (ip_network("192.0.2.0/24"), ip_network("::1")))
         error = self.assertRaises(ConfigurationError, self.settings, allow=("192.0.2.0/24",))
         self.assertEqual(str(error), "allow takes networks of the module ipaddress")
+
+    def test_filesForAProxyNeedOne(self) -> None:
+        """
+        Otherwise who has named them believes that they are used.
+        """
+        plain, secure = parseProxy("http://p:1"), parseProxy("https://p")
+        everywhere = replace(secure, excepted="good.test")
+        for name in ("proxyAuthFile", "proxyCafile"):
+            for proxy, why in ((None, "there is no proxy"), (everywhere, "no server is reached through the proxy")):
+                error = self.assertRaises(ConfigurationError, self.settings, proxy=proxy, **{name: "file"})
+                self.assertTrue(str(error).startswith(f"{name} is of no use: {why}"), str(error))
+            self.settings(proxy=secure, **{name: "file"})
+        for proxy, name in ((plain, "proxyCafile"), (parseProxy("http://a:b@p"), "proxyAuthFile")):
+            self.assertRaises(ConfigurationError, self.settings, proxy=proxy, **{name: "file"})
+        self.assertIsNone(self.settings(proxy=everywhere).proxyFor(ServerPlace("good.test", 8443)))
+
+    def test_throughAProxyThatIsDialled(self) -> None:
+        servers = (ServerPlace("a.test", 1), ServerPlace("b.test", 2), ServerPlace("c.test", 3))
+        settings = self.settings(servers=servers, proxy=replace(parseProxy("http://p:9"), excepted="b.test"))
+        self.assertEqual([*map(settings.dialledFor, servers)], [("p", 9), ("b.test", 2), ("p", 9)])
 
     def test_markWhereThereAreNone(self) -> None:
         self.patch(sockopts, "SO_MARK", None)

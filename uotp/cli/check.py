@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pkgutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from shlex import quote
 from typing import Any, ClassVar
@@ -20,6 +20,8 @@ from uotp.cli.config.document import readDocument
 from uotp.cli.config.faults import Fault, FaultsError
 from uotp.cli.config.reading import KeysError
 from uotp.cli.options import USAGE_EXIT_STATUS, GnuOptions, Option, printable
+from uotp.cli.proxies import PROXY_FILES
+from uotp.client import clientCredentials
 from uotp.errors import ConfigurationError
 from uotp.net import ProxyPlace
 from uotp.server import ServerSettings, serverCredentials
@@ -27,6 +29,7 @@ from uotp.telemetry import Spelling, sayLast
 from uotp.tls import (
     ClientCredentials,
     CredentialFiles,
+    Ending,
     FilesReadOnce,
     ServerCredentials,
     endingWords,
@@ -111,7 +114,7 @@ class Findings:
     @ivar isUnderstood: whether all of its keys can be.
     @ivar faults: why it cannot be used.
     @ivar warnings: what the log would warn of.
-    @ivar tried: what is wrong with files, in words.
+    @ivar tried: what is wrong with files, in words, so that it is told once.
     """
 
     configuration: Configuration
@@ -150,7 +153,16 @@ class Findings:
         for setting, reason in trial.faults:
             self.faults.append(self.configuration.faultAt(keys[setting], reason))
             self.tried.add(reason)
-        for ending in trial.endings(utcNow()):
+        self.tellEndings(trial.endings(utcNow()))
+
+    def tellEndings(self, endings: Iterable[Ending]) -> None:
+        """
+        Tell of what is out of date, or soon will be, each once.
+        """
+        for ending in endings:
+            if endingWords(ending) in self.tried:
+                continue
+            self.tried.add(endingWords(ending))
             isOver = ending.reason.startswith(("expired on", "is not valid before"))
             (self.refuse if isOver else self.warn)(endingWords(ending))
 
@@ -162,8 +174,8 @@ class Findings:
         proxy = options.get("proxy", None)
         if not isinstance(proxy, ProxyPlace):
             return
-        for name in ("proxy-auth-file", "proxy-cafile"):
-            chosen = {each: words.get(each) if each == name else None for each in ("proxy-auth-file", "proxy-cafile")}
+        for name in PROXY_FILES:
+            chosen = {each: words.get(each) if each == name else None for each in PROXY_FILES}
             try:
                 withProxyFiles(proxy, chosen["proxy-auth-file"], chosen["proxy-cafile"], files)
             except ConfigurationError as error:
@@ -192,7 +204,9 @@ def findings(options: CommonOptions, end: str, found: Findings, files: Credentia
         if isinstance(credentials, ServerCredentials) and (unused := credentials.unusedList()) is not None:
             found.warn(unused.words)
         if credentials is not None:
-            for what, file in credentials.prepare().exposed:
+            prepared = credentials.prepare()
+            found.tellEndings(prepared.endings)
+            for what, file in prepared.exposed:
                 found.warn(f"the {what} may be read by every user who can reach the file: chmod 600 {quote(file)}")
     except ConfigurationError as error:
         if str(error) not in found.tried:
@@ -213,12 +227,7 @@ def credentialsOf(
     tls, files = arguments["tls"], arguments["files"]
     if end == "server":
         return serverCredentials(tls, settings, files=files, keepsContents=False)
-    if tls is None:
-        return None
-    credentials = ClientCredentials(tls, wire=settings.wire, alpn=settings.alpn, files=files)
-    for place in settings.servers:
-        credentials.creatorFor(place.host)
-    return credentials
+    return clientCredentials(tls, settings, files=files)
 
 
 def understood(asked: CheckOptions, options: CommonOptions, file: str) -> Findings:

@@ -22,10 +22,10 @@ from uotp.cli.parsers import (
     parseSeconds,
     parseSecondsFrom,
 )
-from uotp.cli.proxies import parseProxyWord
+from uotp.cli.proxies import parseProxyWord, requireProxy, withoutIdleFiles
 from uotp.cli.rows import COMMON_ROWS, UNITS_HELP, listenRows
 from uotp.cli.servers import ServerWords, serverWords
-from uotp.cli.words import shown
+from uotp.cli.words import Line, shown
 from uotp.client import MIN_MAX_AGE_SECONDS, MIN_MAX_BYTES, ClientSettings
 from uotp.net import ServerPlace
 from uotp.services import CLIENT, clientService
@@ -118,7 +118,8 @@ class Options(CommonOptions):
             "proxy",
             None,
             "proxy that all connections go through: http://, https:// or socks5://[USER:PASSWORD@]HOST:PORT, env for "
-            "what HTTPS_PROXY, ALL_PROXY and NO_PROXY say, or none",
+            "what HTTPS_PROXY, ALL_PROXY and NO_PROXY say, or none; ps shows command lines, so a password is better in "
+            "--proxy-auth-file",
             parseProxyWord,
             "proxy",
             default="none",
@@ -129,7 +130,7 @@ class Options(CommonOptions):
         Option(
             "proxy-auth-file",
             None,
-            "file with one line, USER:PASSWORD, for the proxy; read at the start",
+            "file with one line, USER:PASSWORD, for the proxy",
             absolutePath,
             "proxyAuthFile",
             metavar="FILE",
@@ -138,7 +139,7 @@ class Options(CommonOptions):
         Option(
             "proxy-cafile",
             None,
-            "PEM file with the CAs to trust for TLS to the proxy in place of the system's; read at the start",
+            "PEM file with the CAs to trust for TLS to the proxy in place of the system's",
             absolutePath,
             "proxyCafile",
             metavar="FILE",
@@ -208,6 +209,12 @@ class Options(CommonOptions):
         ),
     )
 
+    def completed(self, line: Line) -> Line:
+        """
+        See L{CommonOptions}.
+        """
+        return withoutIdleFiles(super().completed(line), self._typed)
+
     def _takeDestination(self, words: Sequence[str], instead: str) -> None:
         self["servers"] = serverWords(words, self.positionals, instead)
 
@@ -263,6 +270,7 @@ class Options(CommonOptions):
         if self["no-hostname-check"] and not self["cafile"]:
             reason = "--no-hostname-check needs --cafile: without both, anybody's certificate would do"
             raise usage.UsageError(reason)
+        requireProxy(self)
 
 
 def makeService(options: Options) -> IService:

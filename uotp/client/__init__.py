@@ -5,6 +5,7 @@ the server.
 
 from __future__ import annotations
 
+from uotp.client.credentials import clientCredentials
 from uotp.client.front import ClientFront
 from uotp.client.service import ClientService
 from uotp.client.settings import MIN_MAX_AGE_SECONDS, MIN_MAX_BYTES, ClientSettings
@@ -15,4 +16,5 @@ __all__ = [
     "ClientFront",
     "ClientService",
     "ClientSettings",
+    "clientCredentials",
 ]

@@ -10,15 +10,15 @@ from typing import Any
 from uotp.client.context import ClientContext, noToken
 from uotp.client.dial.segmentsize import SegmentSizes
 from uotp.client.dial.upgrades import upgradeTo
-from uotp.client.lookup.lastgood import LastGood, WriteElsewhere
+from uotp.client.lookup.lastgood import LastGood
 from uotp.client.lookup.serverlookup import ServerLookup
 from uotp.client.reachability import Reachability
 from uotp.client.settings import ClientSettings
 from uotp.client.standby.servers import Server
-from uotp.net import ServerPlace, SharedResolver
+from uotp.net import ProxyKind, ServerPlace, SharedResolver
 from uotp.process import Turns
 from uotp.telemetry import Logger, RateLimit, spelled
-from uotp.tls import ClientCredentials, proxyCreator
+from uotp.tls import ClientCredentials
 from uotp.transport import Dialer
 from uotp.tunnel import LiveTunnels
 
@@ -46,21 +46,28 @@ class ServerWay:
         turns: Turns,
         rateLimit: RateLimit,
         processes: int,
-        writeElsewhere: WriteElsewhere | None,
+        lastGood: LastGood,
     ) -> None:
         """
         @param place: where it is.
+        @param credentials: of the client; L{None} for plain TCP without a proxy.
         @param processes: how many workers the client has.
-        @param writeElsewhere: see L{LastGood}.
+        @param lastGood: remembers the addresses that are dialled, also for other servers behind the same proxy.
         @raise ConfigurationError: for a server that no certificate could name.
         """
         self.place = place
         proxy = settings.proxyFor(place)
-        dialled = (proxy or place).address
+        creator = None if credentials is None or credentials.isPlain else credentials.creatorFor(place.host)
+        isPlain = creator is None
+        proxyNow = proxyCreator = None
+        if proxy is not None:
+            assert credentials is not None
+            proxyNow = credentials.proxy
+            proxyCreator = credentials.proxyConnection if proxy.kind is ProxyKind.HTTPS else None
         self.reachability = reachability = Reachability(place.address, reactor.seconds, rateLimit, proxy)
-        self.lastGood = LastGood(dialled, settings.stateDirectory, reactor.seconds, writeElsewhere)
+        self.lastGood = lastGood
         self.lookup = ServerLookup(
-            dialled,
+            settings.dialledFor(place),
             resolver,
             self.lastGood,
             reactor,
@@ -72,13 +79,13 @@ class ServerWay:
         dialer = Dialer(
             reactor,
             place.address,
-            None if credentials is None else credentials.creatorFor(place.host),
+            creator,
             self.lookup,
             settings.mark,
             settings.tuning,
-            upgradeTo(place, isPlain=credentials is None),
-            proxy,
-            proxyCreator(proxy),
+            upgradeTo(place, isPlain=isPlain),
+            proxyNow,
+            proxyCreator,
         )
         context = ClientContext(
             settings,
@@ -93,7 +100,7 @@ class ServerWay:
             processes,
             noToken if credentials is None else credentials.token,
         )
-        self.server = Server(place, context, place.shown(isPlain=credentials is None))
+        self.server = Server(place, context, place.shown(isPlain=isPlain))
 
     def _warnOfSegments(self, size: int) -> None:
         self._log.warn(

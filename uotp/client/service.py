@@ -17,7 +17,7 @@ from uotp.boundaries import Address
 from uotp.client.dial.outcomes import DialOutcome
 from uotp.client.dial.segmentwatch import WATCH_SECONDS
 from uotp.client.front import ClientFront
-from uotp.client.lookup.lastgood import WRITE_SECONDS
+from uotp.client.lookup.lastgood import WRITE_SECONDS, LastGood
 from uotp.client.serverway import ServerWay
 from uotp.client.settings import ClientSettings
 from uotp.client.sources.admission import AdmissionLimits
@@ -82,6 +82,11 @@ class ClientService(ClientFront):
         self.intakeBytes = min(MAX_INTAKE_BYTES, settings.memory // INTAKE_SHARE // len(self._places) // processes)
         self.turns.memory.reserve(self.intakeBytes * len(self._places))
         self._resolver = SharedResolver(backgroundThread(reactor))
+        lastGood: dict[tuple[str, int], LastGood] = {}  # servers behind one proxy have its addresses together
+        for rank, dialled in enumerate(map(settings.dialledFor, settings.servers)):
+            if dialled not in lastGood:
+                elsewhere = None if writeElsewhere is None else partial(writeElsewhere, rank)
+                lastGood[dialled] = LastGood(dialled, settings.stateDirectory, reactor.seconds, elsewhere)
         self._ways = [
             ServerWay(
                 place,
@@ -93,9 +98,9 @@ class ClientService(ClientFront):
                 self.turns,
                 self.rateLimit,
                 processes,
-                None if writeElsewhere is None else partial(writeElsewhere, rank),
+                lastGood[settings.dialledFor(place)],
             )
-            for rank, place in enumerate(settings.servers)
+            for place in settings.servers
         ]
         self.servers = ClientServers([way.server for way in self._ways], self.rateLimit)
         self._sleep = SleepDetector(clocks or sleepClocks())
@@ -254,7 +259,7 @@ class ClientService(ClientFront):
         """
         See L{uotp.tunnel.TunnelService}.
         """
-        for address in {(self.settings.proxyFor(place) or place).address for place in self.settings.servers}:
+        for address in set(map(self.settings.dialledFor, self.settings.servers)):
             self._rememberAhead(self._resolver, *address, "TCP")
 
     def _readAgain(self, onlyNew: bool) -> Deferred[bool]:  # noqa: FBT001 - as L{Readings} tells it

@@ -53,9 +53,9 @@ class ClientSettings(CommonSettings):
         forget them.
     @ivar mark: firewall mark of the connections (Linux, CAP_NET_ADMIN); L{None} for none.
     @ivar proxy: the proxy that all connections go through; L{None} for none.
-    @ivar proxyAuthFile: file with the user and the password for the proxy, C{user:password}, read at the start; L{None}
-        for those in its URL, or none.
-    @ivar proxyCafile: PEM file with the CAs to trust for TLS to the proxy, read at the start; L{None} for the system's.
+    @ivar proxyAuthFile: file with the user and the password for the proxy, C{user:password}; L{None} for those in its
+        URL, or none.
+    @ivar proxyCafile: PEM file with the CAs to trust for TLS to the proxy; L{None} for the system's.
     @ivar maxAge: seconds after which a tunnel is replaced, L{None} for never.
     @ivar maxBytes: bytes, both ways together, after which a tunnel is replaced, L{None}
         for never.
@@ -121,7 +121,12 @@ class ClientSettings(CommonSettings):
 
     def _requireProxy(self) -> None:
         proxy = self.proxy
-        if proxy is None:
+        if proxy is None or not any(map(self.proxyFor, self.servers)):
+            why = "there is no proxy" if proxy is None else "no server is reached through the proxy, as NO_PROXY says"
+            for name in ("proxyAuthFile", "proxyCafile"):
+                if getattr(self, name) is not None:
+                    reason = f"{spelled(name)} is of no use: {why}"
+                    raise ConfigurationError(reason)
             return
         if proxy.kind is not ProxyKind.HTTPS and self.proxyCafile is not None:
             reason = f"{spelled('proxyCafile')} is of no use: there is no TLS to the proxy, unless its URL has https://"
@@ -136,6 +141,12 @@ class ClientSettings(CommonSettings):
         """
         proxy = self.proxy
         return proxy if proxy is not None and proxy.isFor(*place.address) else None
+
+    def dialledFor(self, place: ServerPlace) -> tuple[str, int]:
+        """
+        @return: host and port to which connections for a server are made: its own, or those of the proxy.
+        """
+        return (self.proxyFor(place) or place).address
 
     @property
     def server(self) -> tuple[str, int]:

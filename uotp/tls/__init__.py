@@ -12,11 +12,11 @@ from uotp.tls.credentials import (
     ServerTls,
     parsePin,
 )
-from uotp.tls.dates import utcNow
+from uotp.tls.dates import Ending, utcNow
 from uotp.tls.files import DISK, CopiedFiles, CredentialFiles, FilesReadOnce, openAtOnce
 from uotp.tls.peernames import PeerName
 from uotp.tls.pins import publicKeyPin
-from uotp.tls.proxies import proxyCreator, withProxyFiles
+from uotp.tls.proxies import ProxyChoices, withProxyFiles
 from uotp.tls.renewal import endingWords
 from uotp.tls.tokens import Tokens
 
@@ -26,15 +26,16 @@ __all__ = [
     "ClientTls",
     "CopiedFiles",
     "CredentialFiles",
+    "Ending",
     "FilesReadOnce",
     "PeerName",
+    "ProxyChoices",
     "ServerCredentials",
     "ServerTls",
     "Tokens",
     "endingWords",
     "openAtOnce",
     "parsePin",
-    "proxyCreator",
     "publicKeyPin",
     "utcNow",
     "withProxyFiles",

@@ -16,15 +16,16 @@ from typing import Any
 from OpenSSL import SSL
 
 from uotp.errors import ConfigurationError
+from uotp.net import ProxyPlace
 from uotp.process import Pausing
 from uotp.telemetry import spelled
 from uotp.tls import contexts
 from uotp.tls.clients import readClients
 from uotp.tls.dates import utcNow
 from uotp.tls.files import DISK, CredentialFiles
-from uotp.tls.peernames import PeerName
+from uotp.tls.peernames import peerNameOf
 from uotp.tls.pins import PIN_BYTES, parsePin
-from uotp.tls.reasons import plainText
+from uotp.tls.proxies import ProxyChoices, loadProxy
 from uotp.tls.renewal import Loaded, Prepared, RenewableCredentials, identify
 from uotp.tls.tokens import readTokens
 from uotp.tls.unusedlist import UnusedList, unusedList
@@ -202,9 +203,10 @@ class ClientCredentials(RenewableCredentials):
     """
     Makes a client's TLS connections, with what it knows of its server and its certificate.
 
-    @param choices: the files, and how to check.
+    @param choices: the files, and how to check; L{None} for plain TCP, where there is a proxy at the most.
     @param wire: which formats may be spoken.
     @param alpn: the names to offer by ALPN; L{None} for the usual one.
+    @param proxy: the proxy on the way to the server, and its files; L{None} for none.
     @param now: the wall clock, for the warning of a certificate's end.
     @param files: where the files are; the system's CAs are on the disk in any case.
     @param keepsContents: whether what was read is kept, for other processes.
@@ -214,14 +216,26 @@ class ClientCredentials(RenewableCredentials):
 
     def __init__(
         self,
-        choices: ClientTls,
+        choices: ClientTls | None,
         *,
         wire: WireChoice = WireChoice.AUTO,
         alpn: tuple[str, ...] | None = None,
+        proxy: ProxyChoices | None = None,
         now: Callable[[], datetime] = utcNow,
         files: CredentialFiles = DISK,
         keepsContents: bool = False,
     ) -> None:
+        if choices is not None:
+            self._requireSense(choices, wire)
+        self._choices = choices
+        self._wire = wire
+        self._alpn = alpn
+        self._proxyChoices = proxy
+        trustsSystem = choices is not None and choices.cafile is None and not choices.pins
+        self._readsMore = trustsSystem or (proxy is not None and proxy.trustsSystem)
+        super().__init__(files, now, keepsContents=keepsContents)
+
+    def _requireSense(self, choices: ClientTls, wire: WireChoice) -> None:
         if choices.key is not None and choices.cert is None:
             message = f"{spelled('key')} is of no use without {spelled('cert')}"
             raise ConfigurationError(message)
@@ -238,15 +252,14 @@ class ClientCredentials(RenewableCredentials):
             raise ConfigurationError(message)
         if choices.tokenFile is not None:
             formatsForTokens(wire)
-        self._readsMore = choices.cafile is None and not choices.pins  # the system's CAs
-        self._serverName = None if choices.serverName is None else _peerName(choices.serverName, spelled("serverName"))
-        self._choices = choices
-        self._wire = wire
-        self._alpn = alpn
-        super().__init__(files, now, keepsContents=keepsContents)
+        if choices.serverName is not None:
+            peerNameOf(choices.serverName, spelled("serverName"))
 
     def _load(self, files: CredentialFiles, pause: Pausing) -> Loaded:
         choices = self._choices
+        proxy = None if self._proxyChoices is None else loadProxy(self._proxyChoices, files, pause)
+        if choices is None:
+            return Loaded(None, None, contexts.SYSTEM, proxy=proxy)
         context = contexts.newContext(SSL.TLS_CLIENT_METHOD)
         contexts.offer(context, offered(self._wire, self._alpn))
         ours = None
@@ -259,9 +272,37 @@ class ClientCredentials(RenewableCredentials):
             context.set_default_verify_paths()
         verifyPeers(context)
         tokens = None if choices.tokenFile is None else readTokens(choices.tokenFile, files)
-        return Loaded(context, ours, trusted, tokens)
+        return Loaded(context, ours, trusted, tokens, proxy)
 
-    isPlain = False
+    @property
+    def isPlain(self) -> bool:
+        """
+        Whether there is no TLS to the server.
+        """
+        return self._choices is None
+
+    def proxy(self) -> ProxyPlace:
+        """
+        @return: the proxy, with who we are to it by what the file says now.
+        """
+        assert self._loaded.proxy is not None
+        return self._loaded.proxy.place
+
+    def proxyConnection(self, socket: Any = None) -> VerifyingConnection:
+        """
+        Make one connection of TLS to the proxy, with the newest of its CAs.
+
+        @param socket: what to speak through; L{None} for memory.
+        @return: the connection.
+        """
+        proxy = self._loaded.proxy
+        assert proxy is not None
+        assert proxy.tls is not None
+        return proxy.tls.connection(socket, self._newestOfProxy)
+
+    def _newestOfProxy(self) -> contexts.Trusted:
+        proxy = self._loaded.proxy
+        return contexts.SYSTEM if proxy is None else proxy.trusted
 
     def token(self) -> Token | None:
         """
@@ -283,9 +324,11 @@ class ClientCredentials(RenewableCredentials):
             could have.
         """
         choices = self._choices
-        asked = self._serverName or _peerName(host, "the server")
+        assert choices is not None
+        isOther = choices.serverName is not None
+        asked = peerNameOf(choices.serverName or host, spelled("serverName") if isOther else "the server")
         chain = choices.cafile is not None or not choices.pins
-        named = (chain and choices.hostnameCheck) or self._serverName is not None
+        named = (chain and choices.hostnameCheck) or isOther
         requirements = Requirements("server", chain=chain, name=asked if named else None, pins=tuple(choices.pins))
         indication = None if asked.isAddress else asked.text.encode("ascii")
 
@@ -308,11 +351,3 @@ def formatsForTokens(wire: WireChoice) -> WireChoice:
         message = f"{spelled('tokenFile')} needs format 2, and {spelled('wire')} {wire.value} was said"
         raise ConfigurationError(message)
     return WireChoice.TWO
-
-
-def _peerName(host: str, what: str) -> PeerName:
-    try:
-        return PeerName.parse(host)
-    except ValueError as problem:
-        message = f"{what} {plainText(host)!r}: {problem}"
-        raise ConfigurationError(message) from problem

@@ -15,6 +15,7 @@ from service_identity.cryptography import (
 )
 from service_identity.hazmat import DNSPattern
 
+from uotp.errors import ConfigurationError
 from uotp.net import Host, dnsName
 from uotp.telemetry import spelled
 from uotp.tls.reasons import alternativeNames, plainText
@@ -78,3 +79,16 @@ class PeerName:
         covering = b"*." + rest.encode("ascii")
         found = extract_patterns(certificate)
         return any(isinstance(each, DNSPattern) and each.pattern == covering for each in found)
+
+
+def peerNameOf(host: str, what: str) -> PeerName:
+    """
+    @param what: what the host is, for the error.
+    @return: see L{PeerName.parse}.
+    @raise ConfigurationError: when it is no name that a certificate could have.
+    """
+    try:
+        return PeerName.parse(host)
+    except ValueError as problem:
+        message = f"{what} {plainText(host)!r}: {problem}"
+        raise ConfigurationError(message) from problem

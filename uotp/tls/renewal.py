@@ -26,6 +26,7 @@ from uotp.tls.files import Contents, CopiedFiles, CredentialFiles, FilesReadOnce
 from uotp.tls.names import KnownChain
 from uotp.tls.pem import readIdentity
 from uotp.tls.pins import publicKeyPin
+from uotp.tls.proxies import LoadedProxy
 from uotp.tls.tokens import Tokens
 
 ENDING_WORDS = {
@@ -58,12 +59,14 @@ class Loaded:
     @ivar shown: what we show, if anything.
     @ivar trusted: whom we trust by a file.
     @ivar tokens: who shows one may join; L{None} where nobody need.
+    @ivar proxy: the proxy on the way to the server; L{None} for none.
     """
 
     context: SSL.Context | None
     shown: Shown | None
     trusted: contexts.Trusted
     tokens: Tokens | None = None
+    proxy: LoadedProxy | None = None
 
     @property
     def ours(self) -> Ours | None:
@@ -71,6 +74,26 @@ class Loaded:
         The certificate that we show.
         """
         return None if self.shown is None else self.shown.certificate
+
+    @property
+    def trustedOnWay(self) -> contexts.Trusted:
+        """
+        Whom we trust by a file to be the proxy.
+        """
+        return contexts.SYSTEM if self.proxy is None else self.proxy.trusted
+
+    def endings(self, now: datetime) -> tuple[Ending, ...]:
+        """
+        @return: what is out of date or soon will be.
+        """
+        found = (*endings(self.ours, self.trusted, now), *endings(None, self.trustedOnWay, now))
+        return tuple(dict.fromkeys(found))  # one file may be for both
+
+    def expiring(self) -> tuple[Expiring, ...]:
+        """
+        @return: what ends some day.
+        """
+        return tuple(dict.fromkeys((*expiring(self.ours, self.trusted), *expiring(None, self.trustedOnWay))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +142,7 @@ class RenewableCredentials:
         self._now = now
         self._ours: Ours | None = None
         self._trusted = contexts.SYSTEM
+        self._loaded = Loaded(None, None, contexts.SYSTEM)
         self._fingerprint = b""
         self._seen: object = None
         self.adopt(self.prepare())
@@ -157,6 +181,8 @@ class RenewableCredentials:
             secrets.append(("private key", loaded.shown.keyFile))
         if loaded.tokens is not None:
             secrets.append(("token", loaded.tokens.file))
+        if loaded.proxy is not None and loaded.proxy.secretFile is not None:
+            secrets.append(("password for the proxy", loaded.proxy.secretFile))
         exposed = tuple((what, files.onDisk(file)) for what, file in secrets if files.isOpenToAll(file))
         fingerprint = fingerprintOf(reading.contents)
         self._paths, self._seen = tuple(reading.contents), tuple(reading.stamps.values())
@@ -165,8 +191,8 @@ class RenewableCredentials:
             files,
             loaded,
             exposed,
-            endings=tuple(endings(loaded.ours, loaded.trusted, self._now())),
-            expiring=tuple(expiring(loaded.ours, loaded.trusted)),
+            endings=loaded.endings(self._now()),
+            expiring=loaded.expiring(),
             isInUse=fingerprint == self._fingerprint,
             fingerprint=fingerprint,
         )
@@ -194,7 +220,8 @@ class RenewableCredentials:
         self._contents = prepared.contents if self._keepsContents else Contents()
         loaded = self._loaded = prepared.loaded
         self._context, self._ours, self._trusted = loaded.context, loaded.ours, loaded.trusted
-        self._trusted.revocations.tried.clear()  # which keys are tried is found out anew
+        for trusted in (loaded.trusted, loaded.trustedOnWay):
+            trusted.revocations.tried.clear()  # which keys are tried is found out anew
         self._tokens, self._expiring = loaded.tokens, prepared.expiring
         self._fingerprint = prepared.fingerprint
         for what, file in prepared.exposed:
@@ -218,9 +245,11 @@ class RenewableCredentials:
     def _requireNoWorse(self, loaded: Loaded) -> None:
         if loaded.ours is not None:
             self._refuseWorse(*loaded.ours)
-        worse = loaded.trusted.revocations.worse(self._trusted.revocations, self._now())
-        if worse is not None:
-            raise ConfigurationError(worse)
+        old = self._loaded
+        for found, before in ((loaded.trusted, old.trusted), (loaded.trustedOnWay, old.trustedOnWay)):
+            worse = found.revocations.worse(before.revocations, self._now())
+            if worse is not None:
+                raise ConfigurationError(worse)
 
     def _refuseWorse(self, file: str, certificate: x509.Certificate) -> None:
         """
@@ -306,7 +335,7 @@ class RenewableCredentials:
         Log a warning when the certificate that we show is out of date, or soon will be, and for
         each CA of our own file and each revocation list alike.  Who has copies leaves that to others.
         """
-        self._warn(endings(self._ours, self._trusted, self._now()))
+        self._warn(self._loaded.endings(self._now()))
 
     def _warn(self, found: Iterable[Ending]) -> None:
         if self._files.isOriginal:

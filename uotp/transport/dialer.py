@@ -7,7 +7,6 @@ in which order, and when (L{uotp.client.dial.race}).
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from twisted.internet import tcp
@@ -167,7 +166,7 @@ class Dialer:
         mark: int | None = None,
         tuning: TunnelSocketOptions | None = None,
         newUpgrade: Callable[[], Upgrade] | None = None,
-        proxy: ProxyPlace | None = None,
+        proxyNow: Callable[[], ProxyPlace] | None = None,
         proxyCreator: Creator | None = None,
     ) -> None:
         """
@@ -177,19 +176,19 @@ class Dialer:
         @param mark: a firewall mark for the connections, or L{None}.
         @param tuning: how their sockets are set up.
         @param newUpgrade: begins to ask the web server there to go on with WebSocket; L{None} to go on without.
-        @param proxy: through which proxy they go, or L{None}.  Its addresses are then looked up and dialled, and the
-            server's name is told to the proxy.
+        @param proxyNow: tells through which proxy they go, always the same, and who we are to it now; L{None} for no
+            proxy.  Its addresses are then looked up and dialled, and the server's name is told to the proxy.
         @param proxyCreator: makes OpenSSL's connection to a proxy with TLS, for a socket.
         """
         self._reactor = reactor
-        self.proxy = proxy
+        self.proxy = proxy = None if proxyNow is None else proxyNow()
         self._dialled = server if proxy is None else proxy.address
         self._resolver = resolver
         self._newUpgrade = newUpgrade
         choices: dict[str, Any] = {"mark": mark, "tuning": tuning or TunnelSocketOptions()}
         base: type[DialledTcpStream] = DialledTcpStream if creator is None else DialledTlsStream
-        if proxy is not None:
-            choices["makePreamble"] = staticmethod(partial(preambleFor, proxy, server))
+        if proxyNow is not None:
+            choices["makePreamble"] = staticmethod(lambda: preambleFor(proxyNow(), server))
             if proxyCreator is not None:
                 base = BareInTlsStream if creator is None else NestedTlsStream
                 choices["proxyCreator"] = staticmethod(proxyCreator)

@@ -116,12 +116,8 @@ class ClientParent(ClientFront):
         @param tls: what the credentials were made of.
         @param workers: how many there are to be.
         @param launch: starts the process of one.
-        @raise ConfigurationError: for a server that no certificate could name.
         """
         super().__init__(settings, credentials, reactor, workers)
-        if credentials is not None:
-            for place in settings.servers:
-                credentials.creatorFor(place.host)
         directory = settings.stateDirectory
         told = replace(settings, stateDirectory=None if directory is None else os.path.abspath(directory))
         self._workers = workers

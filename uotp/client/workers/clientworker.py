@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 
+from uotp.client.credentials import clientCredentials
 from uotp.client.service import ClientService
 from uotp.client.settings import ClientSettings
 from uotp.client.workers.memberports import MemberPorts
@@ -185,6 +186,5 @@ def clientWorker(message: BeginWork, parent: ClientsParent, reactor: Any) -> Cli
     @raise ConfigurationError: for what cannot be used.
     """
     settings, tls = pickle.loads(message.settings)  # noqa: S301 - it comes from the process that has started us
-    files = CopiedFiles(message.contents)
-    credentials = None if tls is None else ClientCredentials(tls, wire=settings.wire, alpn=settings.alpn, files=files)
+    credentials = clientCredentials(tls, settings, files=CopiedFiles(message.contents))
     return ClientWorker(settings, credentials, reactor, parent, message.number, message.workers)
