@@ -12,8 +12,8 @@ from bench.rig.ports import LOOPBACK, freePort
 from bench.rig.programs import Program, environmentFor, until
 from tests.integration.correspondence import Address
 from tests.integration.examinations import DoctorTestCase
+from tests.integration.proxyrig import IN_URL, USER, WORD, ProxyTestCase, foundProgram
 from tests.integration.rig import PLAIN, clientWords, serverWords
-from tests.integration.test_proxies import IN_URL, USER, WORD, _ProxyTestCase, foundProgram
 from tests.integration.test_terminator import accepts, haproxyProgram
 from tests.integration.webservers import PATH, startWebServer
 from uotp.pki.directory import makePki
@@ -226,7 +226,7 @@ class AnnouncedTests(DoctorTestCase):
         self.assertNotIn(PATH[1:], found[1])
 
 
-class ThroughProxyTests(_ProxyTestCase, DoctorTestCase):
+class ThroughProxyTests(ProxyTestCase, DoctorTestCase):
     """
     The way leads through a proxy.
     """
