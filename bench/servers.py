@@ -41,7 +41,7 @@ START_SECONDS = 3.0
 """While the pool comes together: from the first question of a source on."""
 
 LATER_SECONDS = 5.0
-SETTLING_SECONDS = 3.0
+SETTLING_SECONDS = 2.0
 """Between both, what was sent at once has made the pool as large as it becomes."""
 
 FAULT_AFTER_SECONDS = 2.0
@@ -111,7 +111,7 @@ class Rig:
         """
         @return: a server, which listens.
         """
-        words = [*self.place.serverSide, *ourContender().words("server"), self.place.serverAddress]
+        words = [*self.place.serverSide, *ourContender().words("server"), LOOPBACK]
         words += [str(self.target.port), "-a", host, "-p", str(port)]
         words += ["-c", self.pki.serverCertificate, "-k", self.pki.serverKey]
         server = self.programs.start(words, ourContender().environment)
@@ -191,7 +191,7 @@ def rig(pki: Pki, folder: Path, place: Place, module: str = "") -> Iterator[Rig]
     Programs that end with a block, and a target that writes down who asks.
     """
     with Programs(folder) as programs:
-        target = LoadEnd(programs, place.serverSide, place.serverAddress)
+        target = LoadEnd(programs, place.serverSide, LOOPBACK)
         target.begin("witness")
         yield Rig(programs, pki, place, target, module)
 

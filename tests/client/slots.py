@@ -80,6 +80,9 @@ class RecordingSlotOwner:
     def isElsewhere(self, answer: ServerHello) -> bool:
         return answer.instance != self.instance
 
+    def sendAway(self, tunnel: DialledTunnel, inARow: int) -> None:
+        tunnel.bye()
+
     def welcomed(self, answer: ServerHello) -> None:
         self.welcomes.append(answer)
 

@@ -86,8 +86,7 @@ class ByTurnsTests(LoadTestCase):
 
     def test_whoeverHasFewestConnections(self) -> None:
         """
-        What is dialled goes to the server that the session is not at, again and again.  It is given up, and the flow
-        goes on with what there is.
+        What is dialled would go to the server that the session is not at, again and again.
         """
         self.begin(2, "leastconn")
         self.carry()

@@ -33,9 +33,10 @@ from uotp.client.context import ClientContext
 from uotp.client.dial.dialqueue import Urgency
 from uotp.client.slot import Slot
 from uotp.client.slotstates import SlotState
+from uotp.client.strays import Strays
 from uotp.session import HEAVY_LINKS
 from uotp.train import LAST_NUMBER, Arrival
-from uotp.tunnel import Tunnel
+from uotp.tunnel import DialledTunnel, Tunnel
 from uotp.wire import ServerHello
 
 HEDGE_SECONDS = 0.2
@@ -147,6 +148,7 @@ class Pool:
         self._instance: bytes | None = None  # of the server that the session is at
         self._hasServer = self._hasMoved = False  # whether that is known; whether it was another one before
         self._up = 0  # slots with a tunnel that answers
+        self._astray = Strays(context.clock)
         self._first: Slot | None = None  # the one that dials while none is up
         self._held: dict[Slot, None] = {}  # those that would dial if one were up, or the path not full
         self._retry: IDelayedCall | None = None
@@ -282,6 +284,7 @@ class Pool:
         if self._up:
             return False
         self._instance, self._hasMoved = answer.instance, True
+        self._astray.release(self._instance)
         for other in self._slots:
             if other is not slot:
                 other.leaveServer()
@@ -295,6 +298,12 @@ class Pool:
 
     def _isShunned(self, answer: ServerHello) -> bool:
         return self._shunned is not None and answer.instance in (None, self._shunned)
+
+    def sendAway(self, tunnel: DialledTunnel, inARow: int) -> None:
+        """
+        See L{uotp.client.slot.SlotOwner}.
+        """
+        self._astray.take(tunnel, inARow, self._instance)
 
     def strayed(self) -> None:
         """
@@ -556,6 +565,7 @@ class Pool:
         self._isOver = True
         self._held.clear()
         self._dialHeld()
+        self._astray.release(self._instance)
         if self._hedge is not None:
             self._hedge.cancel()
             self._hedge = None

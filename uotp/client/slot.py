@@ -122,6 +122,13 @@ class SlotOwner(Protocol):
         @return: whether an answer is of another server than the one that the session is at.
         """
 
+    def sendAway(self, tunnel: DialledTunnel, inARow: int) -> None:
+        """
+        Let go of a tunnel to another server, which shall forget the session.
+
+        @param inARow: how often the slot has come to one, with this time.
+        """
+
     def welcomed(self, answer: ServerHello) -> None:
         """
         The server has welcomed a tunnel, in format 2.
@@ -268,11 +275,11 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         attempt = self._attempt
         answer = tunnel.answer if isinstance(tunnel, DialledTunnel) else None
         if attempt is None or not attempt.has(tunnel):  # a second address answered at the same moment, or we gave up
-            self._sendAway(tunnel, answer)
+            self._sendAway(tunnel)
             return
         if answer is not None and not self._owner.admits(self, answer):
             attempt.elsewhere(tunnel)
-            self._sendAway(tunnel, answer)
+            self._sendAway(tunnel)
             return
         if not self._advance(SlotEvent.OPENED):
             tunnel.abort()
@@ -298,12 +305,13 @@ class Slot(StateMachine[SlotState, SlotEvent]):
             self._retire(before)
         self._setOverdue(isOverdue=False)
 
-    def _sendAway(self, tunnel: Tunnel, answer: ServerHello | None) -> None:
+    def _sendAway(self, tunnel: Tunnel) -> None:
         """
-        Carry nothing through a tunnel.  Another server shall forget the session at once, and not ours.
+        Carry nothing through a tunnel.  Another server shall forget the session, and not ours.
         """
-        if answer is not None and self._owner.isElsewhere(answer):
-            tunnel.bye()
+        answer = tunnel.answer if isinstance(tunnel, DialledTunnel) else None
+        if isinstance(tunnel, DialledTunnel) and answer is not None and self._owner.isElsewhere(answer):
+            self._owner.sendAway(tunnel, self._strays)
         else:
             tunnel.abort()
 

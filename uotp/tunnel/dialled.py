@@ -163,7 +163,7 @@ class DialledTunnel(Tunnel):
             self._hearUpgrade(data)
             return
         self._heardHello = True
-        if self.state is not TunnelState.HELLO or self.wireFormat is WireFormat.ONE:
+        if self.state is not TunnelState.HELLO or self.wireFormat is WireFormat.ONE or self.answer is not None:
             return
         try:
             answered = self._answerDecoder.feed(data)
