@@ -5,18 +5,24 @@ printed there, and to another implementation of WebSocket.
 
 from __future__ import annotations
 
+import os
+import socket
+import threading
 import time
 
 from bench.rig.ports import LOOPBACK
-from bench.rig.programs import Program, until
+from bench.rig.programs import HANG_SECONDS, Program, until
 from tests.integration.correspondence import Address
 from tests.integration.harness import ourCommand
 from tests.integration.loads import LoadTestCase, waitForAll
 from tests.integration.pairs import numbered
+from tests.integration.rawformat2 import tlsContext
 from tests.integration.rig import PLAIN, said
 from tests.integration.udpends import Flow
 from tests.integration.webservers import PATH, startWebServer
 from tests.integration.websocketbridge import WebSocketBridge
+from uotp.transport.websocket.frames import Opcode, frameHeader
+from uotp.transport.websocket.upgrade import WebSocketUpgrade
 
 SIZES = (0, 1, 125, 126, 1200, 1472, 8192, 16383, 16385, 65000, 65507)
 
@@ -60,13 +66,19 @@ class _WebSocketTestCase(LoadTestCase):
         command = ourCommand("client", "-a", LOOPBACK, "-p", "0", *words, url, module=self.module)
         return self.start("our client", command)
 
-    def assertCarries(self, flow: Flow) -> None:
+    def assertSizesPass(self, flow: Flow) -> None:
         """
-        Each size passes both ways, with different bytes; and so does a load, with nothing lost and in order.
+        Each size passes both ways, with different bytes.
         """
         flow.openPool()
         for number, size in enumerate(SIZES):
             flow.both(numbered(size, number))
+
+    def assertCarries(self, flow: Flow) -> None:
+        """
+        Each size passes both ways; and so does a load, with nothing lost and in order.
+        """
+        self.assertSizesPass(flow)
         loads = [self.forth(flow), self.back(flow)]
         for load in loads:
             load.start()
@@ -167,9 +179,40 @@ class DirectTests(_WebSocketTestCase):
         )
 
     def test_clientsShowCertificates(self) -> None:
-        words = ("-c", self.pki.clientCertificate, "-k", self.pki.clientKey)
-        self.assertCarries(self.clientFlow(self.listening(self.server), *words))
+        """
+        In either format.
+        """
+        for wire in ("1", "auto"):
+            words = ("-c", self.pki.clientCertificate, "-k", self.pki.clientKey, "--wire", wire)
+            flow = self.clientFlow(self.listening(self.server), *words)
+            if wire == "auto":
+                self.assertCarries(flow)
+            else:
+                self.assertSizesPass(flow)
+            self.assertNothingSecretWasLogged()
+            self.assertStops(self.client)
+
+
+class Format1Tests(DirectTests):
+    """
+    Format 1 is the only one that the server speaks.
+    """
+
+    serverOptions = ("--http-path", PATH, "--wire", "1")
+
+    def test_clientsShowCertificates(self) -> None:
+        """
+        Whoever says nothing of formats asks for the other one, and is told where to look.
+        """
+        certificate = ("-c", self.pki.clientCertificate, "-k", self.pki.clientKey)
+        door = self.listening(self.server)
+        self.assertSizesPass(self.clientFlow(door, *certificate, "--wire", "1"))
         self.assertNothingSecretWasLogged()
+        self.assertStops(self.client)
+        flow = self.clientFlow(door, *certificate)
+        flow.application.send(b"lost", flow.client)
+        self.client.waitForLine("its log")
+        self.server.waitForLine("it speaks format 2, and --wire 1 was said here")
 
 
 class PlainTests(_WebSocketTestCase):
@@ -200,3 +243,26 @@ class OtherImplementationTests(_WebSocketTestCase):
         self.assertTrue(bridge.pongs)
         until(lambda: len(bridge.closes) == len(bridge.paths), "all have said goodbye")
         self.assertEqual(set(bridge.closes), {1000})
+
+    def test_itHearsWhoGoesOnWhenTheServerHasGone(self) -> None:
+        """
+        What is said then is read, and no thread ends with an error.
+        """
+        faults: list[object] = []
+        self.patch(threading, "excepthook", faults.append)
+        gone = socket.create_server((LOOPBACK, 0))
+        self.addCleanup(gone.close)
+        bridge = WebSocketBridge(self.pki.serverCertificate, self.pki.serverKey, gone.getsockname())
+        with tlsContext(self.pki.caCertificate).wrap_socket(
+            socket.create_connection(bridge.address, HANG_SECONDS), server_hostname=LOOPBACK
+        ) as visitor:
+            upgrade = WebSocketUpgrade("localhost", PATH, os.urandom)
+            visitor.sendall(upgrade.request())
+            server, _ = gone.accept()
+            server.close()
+            self.assertEqual(upgrade.received(visitor.recv(4096)), b"")
+            bridge.untilBackIsOver()
+            visitor.sendall(frameHeader(Opcode.BINARY, 1, masks=True) + b"x")
+            until(lambda: bridge.messages, "it is heard")
+        bridge.close()
+        self.assertEqual(faults, [])

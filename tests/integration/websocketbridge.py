@@ -15,12 +15,16 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Ping, Pong, Request
 
 from bench.rig.ports import LOOPBACK
+from bench.rig.programs import until
 from tests.integration.correspondence import Address
 
 READ_BYTES = 65536
 
 PIECE_BYTES = 700
 """What comes back is cut into frames of so many bytes, and there is a ping behind each of them."""
+
+BACK = "back"
+"""The name of each thread that reads what comes of the server."""
 
 
 class WebSocketBridge:
@@ -66,6 +70,12 @@ class WebSocketBridge:
         for each in self._sockets:
             each.close()
 
+    def untilBackIsOver(self) -> None:
+        """
+        Wait until a server has gone to whom there was a way.
+        """
+        until(lambda: any(each.name == BACK and not each.is_alive() for each in self._threads), "the server has gone")
+
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
@@ -81,7 +91,8 @@ class WebSocketBridge:
             self._sockets += [visitor, server]
             theirs = WSConnection(ConnectionType.SERVER)
             lock = threading.Lock()  # an SSLSocket is not for two threads at once, and neither is the state of wsproto
-            back = threading.Thread(target=self._back, args=(theirs, visitor, server, lock), daemon=True)
+            args = (theirs, visitor, server, lock)
+            back = threading.Thread(target=self._back, args=args, name=BACK, daemon=True)
             self._forth(theirs, visitor, server, lock, back)
 
     def _forth(
@@ -98,9 +109,9 @@ class WebSocketBridge:
                         visitor.sendall(answers)
                 if payload:
                     server.sendall(payload)
-                if not back.is_alive():
-                    self._threads.append(back)
+                if back.ident is None:  # a thread that is over, since the server has gone, is not alive either
                     back.start()
+                    self._threads.append(back)
         finally:
             with contextlib.suppress(OSError):
                 server.shutdown(socket.SHUT_WR)
