@@ -8,7 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.error import ConnectionAborted, ConnectionDone, InvalidAddressError, MessageLengthError
+from twisted.internet.error import (
+    ConnectionAborted,
+    ConnectionDone,
+    ConnectionLost,
+    InvalidAddressError,
+    MessageLengthError,
+)
 from twisted.internet.interfaces import IListeningPort, IUDPTransport
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
@@ -501,9 +507,11 @@ class StreamContract(_Case):
     @ivar here: whose stream is asked.
     @ivar there: who is at the other end.
     @cvar tellsTrouble: whether the system tells how a connection is.
+    @cvar hearsGoodbye: whether who has closed hears the goodbye of the other end, and not only that all is over.
     """
 
     tellsTrouble = True
+    hearsGoodbye = True
 
     here: Diarist
     there: Diarist
@@ -610,9 +618,10 @@ class StreamContract(_Case):
         self.hear(written)
         self.partInGoodOrder()
         self.assertEqual(summary([b"".join(self.there.heard)]), summary([written]))
-        for end in (self.here, self.there):
-            assert end.reason is not None
-            end.reason.trap(ConnectionDone)
+        assert self.here.reason is not None
+        assert self.there.reason is not None
+        self.here.reason.trap(ConnectionDone, *(() if self.hearsGoodbye else (ConnectionLost,)))
+        self.there.reason.trap(ConnectionDone)
         self.assertNotIn("resume", self.here.says)
 
     def test_closingWhatIsAtRestEndsIt(self) -> None:

@@ -161,6 +161,12 @@ class _RelayedCase(_TlsCase):
     Has a client, and an owner of its connection who is behind a relay.
     """
 
+    def newAccepting(self, owner: AnyTalker) -> Accepting:
+        """
+        @return: what accepts the connection.
+        """
+        return Accepting(owner)
+
     def connectThese(self, client: AnyTalker, owner: AnyTalker, *, shows: bool = False) -> Accepting:
         """
         Connect them; all is gone after the test.
@@ -168,7 +174,7 @@ class _RelayedCase(_TlsCase):
         @param shows: whether the client has a certificate.
         @return: what has accepted the connection.
         """
-        untyped: Any = Accepting(owner)
+        untyped: Any = self.newAccepting(owner)
         cafile = self.cafile(TRUSTED) if shows else None
         server = ServerCredentials(ServerTls(self.path(GOOD.certificatePem() + GOOD.keyPem()), cafile=cafile))
         shown = TRUSTED.issue("client", usages=CLIENT)

@@ -4,7 +4,6 @@ Real connections that carry WebSocket: what holds for every kind of stream holds
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tests.integration import test_connections as connections
@@ -16,6 +15,22 @@ if TYPE_CHECKING:
     _Case = connections.RealStreamContract
 else:
     _Case = object
+
+
+def upgradeAtOnce(end: Any, opensAt: str, *, masks: bool) -> None:
+    """
+    Have one end upgrade before it speaks.
+
+    @param opensAt: the name of the method that tells it that its stream is open.
+    @param masks: whether it is the client.
+    """
+    opened = getattr(end, opensAt)
+
+    def upgrade() -> None:
+        end.transport.becomeWebSocket(masks=masks)
+        opened()
+
+    setattr(end, opensAt, upgrade)
 
 
 class _WebSocketContract(_Case):
@@ -30,16 +45,8 @@ class _WebSocketContract(_Case):
         Both ends upgrade as soon as the stream is open, before they speak.
         """
         for end, masks in ((here, True), (there, False)):
-            opened = getattr(end, self.opensAt)
-            setattr(end, self.opensAt, partial(self.upgrade, end, opened, masks=masks))
+            upgradeAtOnce(end, self.opensAt, masks=masks)
         super().connectThese(here, there, tuning)
-
-    def upgrade(self, end: Any, opened: Any, *, masks: bool) -> None:
-        """
-        @param opened: says to the end that its stream is open.
-        """
-        end.transport.becomeWebSocket(masks=masks)
-        opened()
 
 
 class PlainWebSocketTests(_WebSocketContract, connections.PlainStreamTests):
