@@ -8,12 +8,14 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from pathlib import Path
 from random import Random
 
 from bench.rig.ports import LOOPBACK
 from bench.rig.programs import HANG_SECONDS, until
 from tests.doubles.clienthello import KEY_SHARE, PROTOCOLS, SERVER_NAME, Reader, seenHello
 from tests.integration.correspondence import Address
+from tests.integration.harness import ourCommand
 from tests.integration.rig import Pair, RigTestCase, clientWords, serverWords
 from uotp.wire.hello import PADDED_HELLO_BYTES
 from uotp.wire.padding import PADDED_SIZES, PADDED_WRITES
@@ -22,13 +24,18 @@ APPLICATION_DATA = 23
 RECORD_OVERHEAD = 17
 """Bytes of a record of TLS 1.3 that are no payload: its kind, and what proves it."""
 
+SERVERS_HEADER = 4
+CLIENTS_HEADER = SERVERS_HEADER + 4
+"""Bytes before the payload of a message that is not short; a client's has a mask."""
+
 NAME = "vpn.example.com"
 """What the client asks for, of a server that it dials by its address."""
 
 
-def payloads(stream: bytes) -> list[int]:
+def payloads(stream: bytes, hello: int = PADDED_HELLO_BYTES) -> list[int]:
     """
     @param stream: of one way of a connection with TLS 1.3; the last record may be cut off.
+    @param hello: how long the record is in which it stands.
     @return: how much each encrypted record carries from the hello on, which is padded, in order.
     """
     sizes: list[int] = []
@@ -37,7 +44,7 @@ def payloads(stream: bytes) -> list[int]:
         kind = records.number(1)
         records.take(2)
         size = len(records.piece(2)) - RECORD_OVERHEAD
-        if kind == APPLICATION_DATA and (sizes or size == PADDED_HELLO_BYTES):
+        if kind == APPLICATION_DATA and (sizes or size == hello):
             sizes.append(size)
     return sizes
 
@@ -115,3 +122,33 @@ class FirstPacketTests(RigTestCase):
                     self.assertGreater(len(first), 1)
                     self.assertEqual([size for size in first if size % PADDED_SIZES[0]], [])
             self.assertTrue(any(size % PADDED_SIZES[0] for each in relay.connections for size in payloads(each.sent)))
+
+    def test_firstMessagesOfAWebSocketHaveAFewLengths(self) -> None:
+        """
+        Both ways, with a token, and where a worker hands to another what is in it; and what follows has others.
+        """
+        random = Random(13)  # noqa: S311 - no secret
+        tokens = Path(self.mktemp()).resolve()
+        tokens.touch(mode=0o600)
+        tokens.write_text("a token of 24 letters, so\n", "ascii")
+        pki, target = self.newPki(), self.udpEnd()
+        options = ["--token-file", str(tokens), "--pad"]
+        words = [*serverWords(pki), "--http-path", "/path", "--workers", "2", *options]
+        server = self.startServer(target.address, *words)
+        relay = self.relay(self.listening(server))
+        url = f"wss://{relay.address[0]}:{relay.address[1]}/path"
+        usual = ["-a", LOOPBACK, "-p", "0", *clientWords(pki), "-n", "2", "--min-pool", "2"]
+        client = self.start("our client", ourCommand("client", *usual, *options, url))
+        flow = self.flow(Pair(server, client, relay.address, self.listening(client)), target)
+        flow.both(b"hello")
+        for _ in range(4 * PADDED_WRITES):
+            flow.both(random.randbytes(random.randrange(1, 1400)))
+        ways = [
+            [(size - header) % PADDED_SIZES[0] for size in payloads(way, PADDED_HELLO_BYTES + header)]
+            for connection in relay.connections
+            for way, header in ((connection.sent, CLIENTS_HEADER), (connection.answered, SERVERS_HEADER))
+        ]
+        for way in ways:
+            self.assertGreater(len(way), 1)
+            self.assertEqual(set(way[: 1 + PADDED_WRITES]), {0})
+        self.assertTrue(any(map(any, ways)))

@@ -9,8 +9,11 @@ import os
 import re
 import signal
 import socket
+import ssl
 import stat
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from bench.rig.ports import LOOPBACK, freePort
@@ -40,6 +43,31 @@ def watch(file):
 watch(os.open(os.environ["LATE"], os.O_WRONLY | os.O_CREAT | os.O_APPEND))
 """
 """Writes down what a Python process imports and opens, from the moment on from which it may be too late."""
+
+
+PATH = "/a-path-that-nobody-knows"
+
+BALANCERS, BALANCER = "127.0.9.0/24", "127.0.9.1"
+"""A network of balancers, and one of them."""
+
+
+class Page(BaseHTTPRequestHandler):
+    """
+    Answers with one page.
+    """
+
+    def do_GET(self) -> None:
+        """
+        Say it.
+        """
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"here is a page")
+
+    def log_message(self, *_: object) -> None:
+        """
+        Say nothing of it.
+        """
 
 
 class LateTests(RigTestCase):
@@ -122,6 +150,21 @@ class LateTests(RigTestCase):
             rest = [line for line in self.late(which) if not re.fullmatch(rf"open ({files}/.*|{os.devnull})", line)]
             self.assertEqual((which, rest), (which, []))
 
+    def jail(self) -> list[str]:
+        """
+        Make a folder that has next to nothing in it.
+
+        @return: what brings twistd there, as another user.
+        """
+        if sys.platform != "linux" or os.geteuid() != 0:
+            needed("a chroot with a device in it needs root, on Linux")
+        jail = self.folder / "jail"
+        (jail / "dev").mkdir(parents=True)
+        os.mknod(jail / "dev" / "null", stat.S_IFCHR | 0o666, os.makedev(1, 3))
+        (jail / "etc").mkdir()
+        (jail / "etc" / "passwd").write_text(f"nobody:x:{NOBODY}:{NOBODY}::/:\n")  # which twistd reads there
+        return ["--chroot", str(jail), "--uid", str(NOBODY), "--gid", str(NOBODY)]
+
     def isRefused(self, flow: Flow, server: Program) -> bool:
         flow.application.send(b"vain", flow.client)
         return any("nothing listens at the target" in line for line in server.lines)
@@ -131,14 +174,7 @@ class LateTests(RigTestCase):
         As another user too, with names, and where Python itself cannot be read: both carry, and say what they cannot
         do.
         """
-        if sys.platform != "linux" or os.geteuid() != 0:
-            needed("a chroot with a device in it needs root, on Linux")
-        jail = self.folder / "jail"
-        (jail / "dev").mkdir(parents=True)
-        os.mknod(jail / "dev" / "null", stat.S_IFCHR | 0o666, os.makedev(1, 3))
-        (jail / "etc").mkdir()
-        (jail / "etc" / "passwd").write_text(f"nobody:x:{NOBODY}:{NOBODY}::/:\n")  # which twistd reads there
-        away = ["--chroot", str(jail), "--uid", str(NOBODY), "--gid", str(NOBODY)]
+        away = self.jail()
         pki = self.newPki()
         target = self.udpEnd()
         _, serverLine, clientLine = self.words(pki, "localhost", target.address[1])
@@ -154,6 +190,65 @@ class LateTests(RigTestCase):
             self.assertEqual([line for line in program.lines if "Traceback" in line or "critical" in line], [])
         for which in ("server", "client"):
             self.assertEqual([line for line in self.late(which) if not line.startswith("open ")], [])
+
+    def test_chrootWithNextToNothingIsEnoughForTheWeb(self) -> None:
+        """
+        A client that is told a URL and a second server, both by their names, and a server with a web server behind it
+        that has a name, and before it a balancer that announces who comes.  When the first server is gone, the flow
+        goes on at the second.
+        """
+        away = self.jail()
+        pki, target = self.newPki(), self.udpEnd()
+        site = ThreadingHTTPServer((LOOPBACK, 0), Page)
+        self.addCleanup(site.server_close)
+        self.addCleanup(site.shutdown)
+        threading.Thread(target=site.serve_forever, daemon=True).start()
+        ports = [freePort(socket.SOCK_STREAM) for _ in range(2)]
+        web = ["--http-path", PATH, "--fallback", f"localhost:{site.server_port}", "--proxy-protocol", BALANCERS]
+        servers = [
+            self.startWatched(
+                "server",
+                away,
+                ["-a", LOOPBACK, "-p", str(port), *serverWords(pki), *more, "localhost", str(target.address[1])],
+            )
+            for port, more in zip(ports, (web, ()), strict=True)
+        ]
+        named = [f"wss://localhost:{ports[0]}{PATH}", f"localhost:{ports[1]}"]
+        client = self.startWatched("client", away, ["-a", LOOPBACK, "-p", "0", "-n", "2", *clientWords(pki), *named])
+        flow = Flow(self.udpEnd(), self.listening(client), target)
+        flow.resume()
+        flow.openPool()
+        for host in (LOOPBACK, BALANCER):
+            self.assertIn(b"here is a page", self.visit(ports[0], host, pki))
+        servers[0].process.kill()
+        flow.resume()
+        client.waitForLine(f"moves from .*{ports[0]}.* to .*{ports[1]}")
+        for program in (client, servers[1]):
+            self.assertStops(program)
+        for program in (client, *servers):
+            wrong = [line for line in program.lines if "Traceback" in line or "critical" in line or PATH[1:] in line]
+            self.assertEqual(wrong, [])
+        for which in ("server", "client"):
+            self.assertEqual([line for line in self.late(which) if not line.startswith("open ")], [])
+
+    def visit(self, port: int, host: str, pki: Pki) -> bytes:
+        """
+        Ask for a page, as somebody with a certificate, from an address; a balancer says first for whom.
+
+        @return: what comes.
+        """
+        context = ssl.create_default_context(cafile=pki.caCertificate)
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # CPython 3.13 wants more than a certificate of a test has
+        context.load_cert_chain(pki.clientCertificate, pki.clientKey)
+        plain = socket.create_connection((LOOPBACK, port), 60, (host, 0))
+        if host == BALANCER:
+            plain.sendall(b"PROXY TCP4 203.0.113.5 192.0.2.1 40000 8443\r\n")
+        heard = b""
+        with context.wrap_socket(plain, server_hostname="localhost") as visitor:
+            visitor.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            while came := visitor.recv(4096):
+                heard += came
+        return heard
 
     def test_watchSeesWhatIsLate(self) -> None:
         """
