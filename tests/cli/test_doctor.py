@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from twisted.logger import LogLevel
 from twisted.trial.unittest import SkipTest
@@ -189,6 +190,29 @@ class DoctorCommandTests(CommandTestCase):
         self.assertEqual((settings.probe, settings.largest, settings.rateSeconds), (None, 1500, RATE_TEST_SECONDS))
         names = {row.name for row in ClientOptions.rows}
         self.assertEqual({row.name for row in DoctorOptions.rows} - names, {"json", "no-rate", "probe", "size"})
+
+    def test_wayThroughAProxyInsideWebSocketIsTaken(self) -> None:
+        """
+        A server that is reached without the proxy has none.
+        """
+        self.patch(os, "environ", {"HTTPS_PROXY": "http://p.test:3128", "NO_PROXY": "b.test"})
+        doctor(["wss://a.test/5a1dd0f5", "b.test:443", "--proxy", "env"], self.examine, io.StringIO())
+        first, second = self.asked
+        self.assertEqual(
+            (first.place.path, first.server, first.dialled), ("/5a1dd0f5", ("a.test", 443), ("p.test", 3128))
+        )
+        self.assertEqual((second.isInside, second.dialled, second.proxy), (False, ("b.test", 443), None))
+        self.assertFalse(first.hasLoginFile)
+        self.assertNotIn("5a1dd0f5", repr(first))
+
+    def test_fileWithThePasswordForTheProxyIsKnown(self) -> None:
+        file = Path(self.mktemp())
+        file.touch(mode=0o600)
+        file.write_text("alice:s3cr3t\n", encoding="ascii")
+        self.printed("--proxy", "http://p.test", "--proxy-auth-file", str(file), found=[])
+        [settings] = self.asked
+        self.assertTrue(settings.hasLoginFile)
+        self.assertNotIn("s3cr3t", repr(settings))
 
     def test_optionsOfItsOwn(self) -> None:
         self.printed("--no-rate", "--probe", "70696e67", "--size", "9000", found=[])

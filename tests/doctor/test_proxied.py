@@ -78,7 +78,7 @@ UNREACHED = {
     ProxyFault.NEVER_CONNECTS: "for a proxy that connects its clients",
     ProxyFault.HAS_NO_ROOM: "give this machine more room",
     ProxyFault.BROKEN: "the proxy's log says why",
-    ProxyFault.NOT_REACHED: "has tried good.test:8443), whether a firewall there lets the proxy in",
+    ProxyFault.NOT_REACHED: "has tried good.test:8443), and whether a firewall there lets the proxy in",
     ProxyFault.SERVER_REFUSES: "see whether uotp-server runs",
     ProxyFault.SERVER_SILENT: "lets the proxy in at good.test:8443",
     ProxyFault.NO_SUCH_ADDRESS: "give the server's address of IPv4 in place of good.test, with serverName",
@@ -176,6 +176,15 @@ class RefusedByProxyTests(ProxiedTestCase):
         found = self.through(HTTP, lambda: Proxy([answer]), place=ServerPlace("good.test", 443))
         self.assertProxyNamed(found, "forbids", "have the proxy's administrator allow connections to good.test:443")
 
+    def test_addressNeedNotBeFound(self) -> None:
+        for host, asks in (("good.test", True), ("192.0.2.9", False), ("2001:db8::9", False)):
+            place = ServerPlace(host, 8443)
+            remedy = str(
+                self.through(HTTP, partial(Proxy, [b"HTTP/1.1 502 x\r\n\r\n"]), place=place)[ExamStep.TLS].remedy
+            )
+            self.assertEqual(f"does not find {host}" in remedy, asks)
+        self.assertIn("[2001:db8::9]:8443", remedy)
+
     def test_httpProxyWithTlsIsNoSocks(self) -> None:
         found = self.through(HTTP, lambda: Proxy([b"\x15\x03\x03\0\x02\x02\x46"]))
         self.assertNotIn("SOCKS", str(found[ExamStep.TLS].remedy))
@@ -241,6 +250,11 @@ class DistrustedProxyTests(ProxiedTestCase):
         found = self.distrusted(new, proxyCafile=cafile)
         self.assertIs(found[ExamStep.CLOCK].outcome, Outcome.FAULT)
         self.assertEqual(exitStatusOf(self.all), 13, "it is the clock, and TLS only shows it")
+
+    def test_clockIsJudgedByOurOwnCertificate(self) -> None:
+        self.machine.synchronized = None
+        found = self.through(HTTP, partial(Proxy, [b"HTTP/1.1 403 x\r\n\r\n"]))
+        self.assertIn("between the dates of our own certificate", found[ExamStep.CLOCK].facts)
 
     def test_everyFlawHasARemedy(self) -> None:
         self.assertEqual(set(DISTRUST) | {Against.PIN, Against.OTHER}, set(Against))

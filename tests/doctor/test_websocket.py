@@ -21,6 +21,7 @@ from uotp.net.proxyplaces import parseProxy
 from uotp.path import PathStats
 from uotp.transport.websocket.frames import Opcode, closeMessage, controlMessage, frameHeader
 from uotp.transport.websocket.upgrade import MEANINGS
+from uotp.wire.hello import SESSION_ID_BYTES
 from uotp.wire.negotiation import WireChoice
 
 PATH = "/5a1dd0f5b7c6e9aa"
@@ -96,8 +97,10 @@ class WellInsideTests(_InsideTestCase):
         """
         self.machine.program = lambda: Secured(GOOD, Upgrading(PATH, self.newUotp()))
         self.assertIn("in format 2", self.examine()[ExamStep.HELLO].facts)
-        self.machine.program = self.web(lambda: Upgrading(PATH, Plain()))
+        inner = Plain()
+        self.machine.program = self.web(lambda: Upgrading(PATH, inner))
         found = self.examine(wire=WireChoice.ONE)
+        self.assertEqual(len(inner.heard), SESSION_ID_BYTES, "nobody there takes it for a request")
         self.assertIn("in format 1, which has no answer, inside WebSocket", found[ExamStep.HELLO].facts)
         self.assertEqual(self.outcomes(Outcome.NOT_REACHED), FROM_THE_TUNNEL)
         self.machine.program = self.web(lambda: Upgrading(PATH, Plain(closes=True)))
@@ -130,6 +133,8 @@ class NotInsideTests(_InsideTestCase):
             self.assertEqual(exitStatusOf(self.all), 16)
             remedies.add(found[ExamStep.HELLO].remedy)
         self.assertEqual(len(remedies), len(STATUSES) - 1, "500 and 522 are alike")
+        self.answering(b"HTTP/1.1 302 Found\r\nLocation: https://login.test%s\r\n\r\n" % PATH.encode("ascii"))
+        self.assertNamed(self.examine()[ExamStep.HELLO], Outcome.FAULT, "(302)", "log in first")
         self.assertLessEqual(set(MEANINGS), set(REMEDIES_BY_STATUS))
 
     def test_answerToAnotherRequest(self) -> None:
@@ -183,6 +188,16 @@ class NotInsideTests(_InsideTestCase):
         found = self.examine(tls=None)[ExamStep.ALPN]
         self.assertNamed(found, Outcome.FAULT, "it speaks TLS", "write wss:// in the URL")
 
+    def test_webServerWaitsForTls(self) -> None:
+        """
+        Some say so in HTTP.
+        """
+        self.machine.program = partial(Plain, b"HTTP/1.1 400 Bad Request\r\n\r\n", closes=True)
+        found = self.examine(tls=None)[ExamStep.HELLO]
+        self.assertNamed(found, Outcome.FAULT, "(400)", "write wss:// in the URL")
+        self.answering(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        self.assertNotIn("wss://", str(self.examine()[ExamStep.HELLO].remedy))
+
     def test_webServerThatDoesNotAnswerThisQuestion(self) -> None:
         for mute, words in ((Plain(closes=True), "closes the connection"), (Plain(), "does not answer")):
             calls = iter((Plain(), mute))
@@ -227,6 +242,7 @@ class NotInsideTests(_InsideTestCase):
         self.machine.program = self.serving(program=lambda: Upgrading(PATH, self.newUotp()))
         found = self.examine(tls=self.choices(None))
         self.assertNamed(found[ExamStep.CERTIFICATE], Outcome.FAULT, "wants a client certificate", "uotp cert")
+        self.assertIn("does not let us in", found[ExamStep.HELLO].facts)
         self.assertEqual(exitStatusOf(self.all), 15)
 
 

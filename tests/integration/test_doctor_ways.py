@@ -134,8 +134,7 @@ class InsideWebSocketTests(DoctorTestCase):
     def test_noTlsWasSaidHereAlone(self) -> None:
         url = self.nginx(self.listening(self.behind())).replace("wss://", "ws://")
         found = self.examined(*PLAIN, *SOON, url + PATH)
-        self.assertEqual(found[0], 16, found[1])
-        self.assertIn("does not understand the request (400)", found[1])
+        self.assertRemedied(found, 16, "hello", "does not understand the request (400)", "write wss:// in the URL")
 
 
 class AnnouncedTests(DoctorTestCase):

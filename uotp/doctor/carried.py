@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from uotp.doctor.channel import ServerChannel
@@ -54,7 +54,7 @@ class NoUpgrade:
     end: UpgradeEnd
     words: str = ""
     status: int | None = None
-    shown: bytes = b""
+    shown: bytes = field(default=b"", repr=False)
 
 
 class UpgradeFailed(Exception):

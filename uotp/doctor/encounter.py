@@ -108,6 +108,14 @@ class Encounter:
         return next((each for each in self.flaws if each.against in kinds), None)
 
     @property
+    def chosen(self) -> str | None:
+        """
+        What the server has chosen by ALPN: one of the names that were offered, or OpenSSL would have refused it.
+        """
+        protocol = None if self.shown is None else self.shown.protocol
+        return None if protocol is None else protocol.decode("ascii", "replace")
+
+    @property
     def isDateAlone(self) -> bool:
         """
         Whether nothing but the dates of the certificate is wrong.

@@ -90,8 +90,8 @@ class Examination:
             found = Meeting(self._settings, self._machine, inspection, mark).meet(address)
         except ProxyTrouble as trouble:
             yield faulty(ExamStep.TLS, trouble.words, trouble.remedy, trouble.cause)
-            nothing = Encounter(hasTls=self._settings.tls is not None)
-            now = self._machine.now()
+            ours = None if inspection is None else inspection.ours()
+            nothing, now = Encounter(hasTls=inspection is not None, ours=ours), self._machine.now()
             yield judgeClock(nothing, now, isSynchronized=self._machine.isSynchronized())
             yield from (notReached(step, "there is no way through the proxy") for step in (*MET[2:], *TRIED))
             return

@@ -26,7 +26,7 @@ def judgeAlpn(found: Encounter, wire: WireChoice) -> Finding:
     if found.answer is HelloAnswer.FOREIGN or found.wantsOther:
         return anotherProtocol(found)
     protocol = None if found.shown is None else found.shown.protocol
-    chosen = "nothing chosen" if protocol is None else protocol.decode("ascii", "replace")
+    chosen = found.chosen or "nothing chosen"
     spoken = formatToDial(wire, protocol)
     if not found.hasTls:
         chosen = f"none without TLS; format {spoken.value} is spoken"

@@ -81,8 +81,7 @@ REMEDIES = {
     ProxyFault.HAS_NO_ROOM: "wait, and run this again; if it stays so, the proxy's administrator can give this machine "
     "more room",
     ProxyFault.BROKEN: "run this again; if it stays so, the proxy's log says why, which its administrator can read",
-    ProxyFault.NOT_REACHED: f"{SERVER_BEHIND}, whether a firewall there lets the proxy in, and whether the proxy finds "
-    "{host}",
+    ProxyFault.NOT_REACHED: f"{SERVER_BEHIND}, and whether a firewall there lets the proxy in",
     ProxyFault.SERVER_REFUSES: f"{SERVER_BEHIND}; 127.0.0.1 there cannot be reached from elsewhere",
     ProxyFault.SERVER_SILENT: "the proxy itself is well: see whether a firewall at the server, or at its provider, "
     "lets the proxy in at {where}, and whether one lets the proxy out to there",
@@ -149,22 +148,31 @@ def templateFor(fault: ProxyFault, settings: DoctorSettings) -> str:
     """
     @return: what can be done about what a proxy has said.
     """
-    proxy = settings.proxy
     if fault is ProxyFault.WRONG_LOGIN:
-        if settings.hasLoginFile:
-            return "put user and password right in the file of {proxyAuthFile}: one line, USER:PASSWORD"
-        return (
-            "put user and password right in the URL of {proxy}, where @ is written %40 and : is %3A; or leave them "
-            "away there, and give them as they are in a file of {proxyAuthFile}: one line, USER:PASSWORD"
-        )
+        return wrongLoginTemplate(settings)
     if fault is ProxyFault.FORBIDS:
         allow = "have the proxy's administrator allow connections to {where}"
-        if settings.place.port == WEB_PORT:
-            return allow
-        return f"let uotp-server listen on port {WEB_PORT}, which most proxies let through; or {allow}"
+        other = f"let uotp-server listen on port {WEB_PORT}, which most proxies let through; or {allow}"
+        return allow if settings.place.port == WEB_PORT else other
+    template = REMEDIES[fault]
+    proxy = settings.proxy
     if fault is ProxyFault.WANTS_TLS and proxy is not None and proxy.kind is not ProxyKind.SOCKS5:
-        return REMEDIES[fault].partition(": ")[0]
-    return REMEDIES[fault]
+        return template.partition(": ")[0]
+    if fault is ProxyFault.NOT_REACHED and Host.parse(settings.place.host).address is None:
+        return f"{template}; or the proxy does not find {{host}}: its administrator can look"
+    return template
+
+
+def wrongLoginTemplate(settings: DoctorSettings) -> str:
+    """
+    @return: where user and password have to be put right.
+    """
+    if settings.hasLoginFile:
+        return "put user and password right in the file of {proxyAuthFile}: one line, USER:PASSWORD"
+    return (
+        "put user and password right in the URL of {proxy}, where @ is written %40 and : is %3A; or leave them away "
+        "there, and give them as they are in a file of {proxyAuthFile}: one line, USER:PASSWORD"
+    )
 
 
 def troubled(

@@ -43,18 +43,22 @@ REMEDIES_BY_STATUS = {
 TLS_BEGINS = frozenset({b"\x15", b"\x16"})
 """How whoever speaks TLS begins."""
 
+NOT_UNDERSTOOD = 400
 ORDINARY = range(200, 300)
 ELSEWHERE_STATUS = range(300, 400)
 SERVER_ERRORS = range(500, 600)
 
 
-def remedyForStatus(status: int) -> str:
+def remedyForStatus(status: int, *, hasTls: bool) -> str:
     """
+    @param hasTls: whether TLS is spoken.
     @return: what can be done about an answer to the question for WebSocket.
     """
     template = REMEDIES_BY_STATUS.get(status)
     if template is not None:
-        return template.format(**{each: spelled(each) for each in ("httpPath", "proxyProtocol", "proxy")})
+        # Some web servers answer so where TLS was to come.
+        first = f"{wantsTlsRemedy()}; else " if status == NOT_UNDERSTOOD and not hasTls else ""
+        return first + template.format(**{each: spelled(each) for each in ("httpPath", "proxyProtocol", "proxy")})
     if status in ORDINARY:
         return (
             f"compare {PATHS.format(httpPath=spelled('httpPath'))}; a web server before uotp-server has to hand on the "
@@ -80,9 +84,7 @@ def judgeWebServer(found: Encounter) -> Finding:
     if found.wantsOther:
         facts = "what is there takes none of the protocols that are offered to it"
         return faulty(ExamStep.ALPN, facts, f"have it take http/1.1, and leave {alpn} away here if it was said")
-    protocol = None if found.shown is None else found.shown.protocol
-    chosen = "none without TLS" if not found.hasTls else "nothing chosen"
-    chosen = chosen if protocol is None else protocol.decode("ascii", "replace")
+    chosen = found.chosen or ("nothing chosen" if found.hasTls else "none without TLS")
     why = found.noUpgrade
     if why is None or isAboutPath(found, why):
         return well(ExamStep.ALPN, f"{chosen}; WebSocket is asked for in HTTP/1.1")
@@ -113,13 +115,20 @@ def strangerWords(why: NoUpgrade) -> str:
     }.get(why.end, why.words)
 
 
+def wantsTlsRemedy() -> str:
+    """
+    @return: what can be done where TLS is to be spoken, and was not.
+    """
+    return f"if TLS is spoken there, write wss:// in the URL, and leave {spelled('tls=None')} away"
+
+
 def strangerRemedy(found: Encounter, why: NoUpgrade) -> str:
     """
     @return: what can be done where no web server is there.
     """
     path = spelled("httpPath")
     if not found.hasTls and why.shown[:1] in TLS_BEGINS:
-        return f"leave {spelled('tls=None')} away, and write wss:// in the URL"
+        return wantsTlsRemedy()
     remedy = (
         f"give in the URL the port of the web server, or of uotp-server with {path}: an older one knows no WebSocket"
     )
@@ -144,7 +153,7 @@ def judgeInside(found: Encounter) -> Finding:
     if reason is not None:
         return notReached(ExamStep.HELLO, reason)
     if why is not None:
-        return noWebSocket(why)
+        return noWebSocket(why, hasTls=found.hasTls)
     good = helloWell(found)
     if good is not None:
         return well(ExamStep.HELLO, f"{good}, inside WebSocket")
@@ -162,12 +171,13 @@ def judgeInside(found: Encounter) -> Finding:
     )
 
 
-def noWebSocket(why: NoUpgrade) -> Finding:
+def noWebSocket(why: NoUpgrade, *, hasTls: bool) -> Finding:
     """
+    @param hasTls: whether TLS is spoken.
     @return: that the web server there does not go on with WebSocket.
     """
     if why.status is not None:
-        return faulty(ExamStep.HELLO, f"there is no WebSocket: {why.words}", remedyForStatus(why.status))
+        return faulty(ExamStep.HELLO, f"there is no WebSocket: {why.words}", remedyForStatus(why.status, hasTls=hasTls))
     how = "closes the connection" if why.end is UpgradeEnd.CLOSED else "does not answer"
     return faulty(
         ExamStep.HELLO,
