@@ -9,7 +9,11 @@ those that come out of it.  So they are asked for where ours is the receiver.
 
 from __future__ import annotations
 
+import socket
+
+from bench.rig.ports import LOOPBACK, freePort
 from tests.integration import original
+from tests.integration.correspondence import Target
 
 
 class OurClientTlsTests(original.MixedPairTests):
@@ -52,6 +56,31 @@ class OurServerTlsTests(original.MixedPairTests):
         self.startServer(self.target(lambda datagram: datagram or b"was empty"))
         self.startClient()
         self.correspondent(self.clientAddress).exchange(b"", answer=b"was empty")
+
+
+class OurServerAsAWebSiteTests(OurServerTlsTests):
+    """
+    The original's client and our server, whose port is a web site for all others, and which pads what it can.
+    """
+
+    def serverArguments(self, target: Target) -> list[str]:
+        """
+        @return: what the original knows, and more.
+        """
+        site = f"{LOOPBACK}:{freePort(socket.SOCK_STREAM)}"
+        return ["--fallback", site, "--http-path", "/a-secret-path", "--pad", *super().serverArguments(target)]
+
+
+class OurClientWithPaddingTests(OurClientTlsTests):
+    """
+    Our client, which would pad in format 2, and the original's server.
+    """
+
+    def clientArguments(self) -> list[str]:
+        """
+        @return: what the original knows, and more.
+        """
+        return ["--pad", *super().clientArguments()]
 
 
 class OurServerPlainTests(OurServerTlsTests):

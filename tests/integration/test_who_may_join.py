@@ -13,8 +13,11 @@ from pathlib import Path
 from cryptography.x509 import load_pem_x509_certificate
 
 from bench.rig.ports import LOOPBACK, freePort
+from bench.rig.programs import Program
 from tests.doubles.certificates import CLIENT, Issued, selfSigned
-from tests.integration.harness import needed, runToEnd
+from tests.integration.correspondence import Address
+from tests.integration.harness import needed, ourCommand, runToEnd
+from tests.integration.rig import said
 from tests.integration.test_trust import GOOD, SECRET, TRUSTED, TrustTestCase, opensslProgram
 from tests.integration.udpends import Flow
 from tests.pages import printedBlocks
@@ -22,6 +25,8 @@ from uotp.tls.clients import readClients
 from uotp.tls.files import DISK
 from uotp.tls.pins import publicKeyPin
 from uotp.tls.tokens import readTokens
+
+PATH = "/7c6e9aa5a1dd0f5b"
 
 TOKENS = "a token of 24 characters", "another one of 29 characters."
 
@@ -61,13 +66,19 @@ class WhoMayJoinTests(TrustTestCase):
         self.server = self.secureServer(self.write("server", GOOD), *options, listen=address)
         self.listening(self.server)
         usual = ["-C", self.trusted, "-n", "1", "-B", "0.2"]
-        self.clients = {name: self.startClient(address, *usual, *words) for name, words in shown.items()}
+        self.clients = {name: self.startJoining(address, *usual, *words) for name, words in shown.items()}
         flows = {
             name: Flow(self.udpEnd(), self.listening(client), self.udpTarget) for name, client in self.clients.items()
         }
         for flow in flows.values():
             flow.both(b"before")
         return flows
+
+    def startJoining(self, server: Address, *options: str) -> Program:
+        """
+        @return: a client of that server.
+        """
+        return self.startClient(server, *options)
 
     def assertOneIsOut(self, flows: dict[str, Flow], words: str) -> None:
         """
@@ -128,6 +139,33 @@ class WhoMayJoinTests(TrustTestCase):
         for program in (self.server, *self.clients.values()):
             for token in TOKENS:
                 self.assertNotIn(token, "".join(program.lines))
+
+
+class InWebSocketTests(WhoMayJoinTests):
+    """
+    The same for clients that come by the secret path.
+    """
+
+    def join(self, shown: dict[str, list[str]], *options: str) -> dict[str, Flow]:
+        """
+        See L{WhoMayJoinTests}.
+        """
+        return super().join(shown, "--http-path", PATH, *options)
+
+    def startJoining(self, server: Address, *options: str) -> Program:
+        """
+        @return: a client that is told the URL.
+        """
+        url = f"wss://{server[0]}:{server[1]}{PATH}"
+        return self.start("our client", ourCommand("client", "-a", LOOPBACK, "-p", "0", *options, url))
+
+    def assertOneIsOut(self, flows: dict[str, Flow], words: str) -> None:
+        """
+        Nor does anybody's log have the path.
+        """
+        super().assertOneIsOut(flows, words)
+        for program in (self.server, *self.clients.values()):
+            self.assertEqual(said(program, PATH[1:]), [])
 
 
 class PageTests(TrustTestCase):
