@@ -22,9 +22,10 @@ from bench.rig.namespaces import Namespace, command
 from bench.rig.ports import LOOPBACK, freePort
 from bench.rig.programs import RigError
 from bench.stage import Stage
-from tests.hostile.atthedoor import NOTHING, STALLS
+from tests.hostile.atthedoor import ASKING, NOTHING, STALLS
 from tests.hostile.door import Door, addresses, newIdOf, readExactly
 from tests.hostile.house import House
+from tests.hostile.messages import MESSAGES
 from tests.hostile.orders import Report, Spoken
 from tests.hostile.streams import FORMAT_1, FORMAT_2
 from tests.integration.rawformat2 import HELLO_BYTES
@@ -48,6 +49,9 @@ HEADERS = 28
 """Bytes of IPv4 and UDP before each datagram."""
 
 FORGED_BYTES = 60
+
+PATH = "/a-path-that-few-know"
+"""By which attackers come in who speak WebSocket."""
 
 LIGHT_RATE = 50
 
@@ -185,6 +189,21 @@ def nonsense(wire: int, *, server: bool) -> Measurement:
         return worstOf(found)
 
     return figures
+
+
+def nonsenseInWebSocket(stage: Stage, contender: Contender, share: float) -> Figures:
+    """
+    Measure all that one peer can say within WebSocket; the worst of each figure.
+    """
+    found = []
+    for kind in MESSAGES:
+        size = max(4096, int(524288 * share))
+        with built(stage, contender, server=("--http-path", PATH), client=SHORT_LIFE) as house:
+            options: dict[str, object] = {"path": PATH, "kind": kind, "size": size}
+            _, one = beside(house, house.attack("messages", door=house.door(), source=ATTACKER, **options))
+            found.append(one)
+            print(f"    {kind}: {', '.join(f'{name} {value:.1f}' for name, value in one.items())}", flush=True)
+    return worstOf(found)
 
 
 # Handshakes.
@@ -440,6 +459,7 @@ def catalogue(share: float) -> list[Row]:
             for end in ("server", "client")
             for wire in (1, 2)
         ),
+        ("turns/websocket", "All that one peer can say within WebSocket, at the server.", nonsenseInWebSocket),
         ("handshakes/400-hellos", "400 ClientHellos at once.", handshaking("hellos", number=400)),
         *(
             (
@@ -454,6 +474,11 @@ def catalogue(share: float) -> list[Row]:
             "stalled/four-kinds",
             "10 000 handshakes that stall, of four kinds, in 60 s.",
             stalling(10000, 10000 / 60, STALLS, tls=True),
+        ),
+        (
+            "stalled/slow-visitors",
+            "3000 visitors in 60 s who have shaken hands, and ask for a page a byte at a time.",
+            stalling(3000, 50.0, [ASKING], tls=True),
         ),
         (
             "stalled/silent",

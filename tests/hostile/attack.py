@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from tests.hostile.assource import Flooded, Forged, Heavy, Lights, Questions
 from tests.hostile.atthedoor import Chain, Handshakes, Hellos, Stalled
 from tests.hostile.door import Door, allowDescriptors
+from tests.hostile.inwebsocket import Closes, Messages
 from tests.hostile.ontunnels import Deaf, Download, Flood, Newcomers, Sessions, Storm, Tunnels
 from tests.hostile.orders import Report, say
 from tests.hostile.shady import Shady
@@ -44,6 +45,7 @@ KINDS: dict[str, Callable[..., Attack]] = {
     for kind in (
         *(Flood, Deaf, Sessions, Tunnels, Storm, Download, Newcomers),
         *(Hellos, Handshakes, Stalled, Chain),
+        *(Messages, Closes),
         *(Forged, Questions, Lights, Heavy, Flooded, Shady),
     )
 }

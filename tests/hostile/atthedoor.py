@@ -29,6 +29,14 @@ NOTHING, HALF, WHOLE, DONE = "nothing", "half a ClientHello", "a ClientHello", "
 STALLS = (NOTHING, HALF, WHOLE, DONE)
 """What somebody says who then says nothing more."""
 
+ASKING = "half a request"
+"""What a visitor of the web site says, in TLS, who then says a byte now and then."""
+
+HALF_A_REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\nX: "
+
+TRICKLE_SECONDS = 1.0
+"""Between two of those bytes."""
+
 
 class Shake:
     """
@@ -72,6 +80,16 @@ class Shake:
                 pass
             if self._out.pending:
                 self.socket.send(self._out.read())
+        except OSError:
+            self.isOver = True
+
+    def say(self, data: bytes) -> None:
+        """
+        Say something, once the handshake is done.
+        """
+        self._tls.write(data)
+        try:
+            self.socket.send(self._out.read())
         except OSError:
             self.isOver = True
 
@@ -210,7 +228,7 @@ class Stalled:
         from_: int = 1,
     ) -> None:
         """
-        @param kinds: some of L{STALLS}, in turn.
+        @param kinds: some of L{STALLS} and L{ASKING}, in turn.
         @param rate: connections a second.
         @param from_: so many addresses.
         """
@@ -220,6 +238,8 @@ class Stalled:
         self._kinds, self._rate, self._number = kinds, rate, number
         self._held: list[socket.socket] = []
         self._shaking: list[tuple[str, Shake]] = []
+        self._asking: list[Shake] = []
+        self._trickledAt = time.monotonic()
 
     def go(self) -> Report:
         """
@@ -263,15 +283,24 @@ class Stalled:
         for kind, one in self._shaking:
             if not isWritable(one.socket):
                 left.append((kind, one))
-            elif kind == DONE:
+            elif kind in (DONE, ASKING):
                 one.step()
                 if not one.isDone and not one.isOver:
                     left.append((kind, one))
+                elif one.isDone and kind == ASKING:
+                    one.say(HALF_A_REQUEST)
+                    self._asking.append(one)
             else:
                 hello = one.hello()
                 with suppress(OSError):
                     one.socket.send(hello[: len(hello) // 2] if kind == HALF else hello)
         self._shaking = left
+        now = time.monotonic()
+        if self._asking and now >= self._trickledAt + TRICKLE_SECONDS:
+            self._trickledAt = now
+            for asking in self._asking:
+                asking.say(b"x")
+            self._asking = [asking for asking in self._asking if not asking.isOver]
 
     def end(self) -> Report:
         """

@@ -51,10 +51,22 @@ class Flood:
         """
         self._door = door
         sessionId, context = newIdOf(door.wire), door.context()
-        self._tunnels = [door.enter(sessionId, source, context) for _ in range(tunnels)]
-        self._frames = [stream(door.wire, kind, size, number) for number in range(tunnels)]
+        self._tunnels = [self._enter(sessionId, source, context) for _ in range(tunnels)]
+        self._frames = [self._made(kind, size, number) for number in range(tunnels)]
         self._times = times
         self._isOver = False
+
+    def _enter(self, sessionId: bytes, source: str, context: ssl.SSLContext | None) -> socket.socket:
+        return self._door.enter(sessionId, source, context)
+
+    def _made(self, kind: str, size: int, number: int) -> bytes:
+        return stream(self._door.wire, kind, size, number)
+
+    def _last(self, number: int) -> bytes:
+        """
+        @return: what is answered when all before it was read, in format 2.
+        """
+        return RawFrame(PING, MARKER[:-1] + bytes([number])).encode()
 
     def go(self) -> Report:
         """
@@ -76,7 +88,7 @@ class Flood:
         tunnel.setblocking(False)
         frames = self._frames[number] * self._times
         if self._door.wire == 2:
-            frames += RawFrame(PING, MARKER[:-1] + bytes([number])).encode()
+            frames += self._last(number)
         left, again, held = memoryview(frames), 0.0, b""
         end = time.monotonic() + HANG_SECONDS
         with suppress(OSError):  # closed: it is over

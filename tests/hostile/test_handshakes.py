@@ -4,7 +4,7 @@ Handshakes are low-priority work, and who says nothing takes no room from others
 
 from __future__ import annotations
 
-from tests.hostile.atthedoor import NOTHING
+from tests.hostile.atthedoor import ASKING, NOTHING
 from tests.hostile.door import addresses
 from tests.hostile.trial import ATTACKER, LONG, HostileTestCase, Options
 
@@ -26,6 +26,9 @@ ELSEWHERE = addresses(1, 99)[0]
 """Where newcomers are, while somebody attacks from another address."""
 
 MEBIBYTES = 32
+
+VISITORS_MEBIBYTES = 96
+"""More than 1024 visitors take, as many as a worker has at the most, and 512 who have not said yet what they are."""
 
 
 class HandshakeTests(HostileTestCase):
@@ -63,9 +66,13 @@ class StalledTests(HostileTestCase):
     Connections at which nothing more is said, from one address, and newcomers from another.
     """
 
-    def assertNewcomersComeIn(self, what: str, kinds: list[str] | None, rate: float) -> None:
+    def assertNewcomersComeIn(
+        self, what: str, kinds: list[str] | None, rate: float, mebibytes: float = MEBIBYTES
+    ) -> None:
         """
         While they come, and while as many are there as there can be, newcomers are served.
+
+        @param mebibytes: how much more memory that may take.
         """
         house = self.house
         before = house.memory()
@@ -81,7 +88,7 @@ class StalledTests(HostileTestCase):
         came = late.ask("go")
         self.demand(came["came"] == came["of"], f"{what}: newcomers beside those who are there: {came}")
         self.judge(what, house.verdict(), LOST_SHARE)
-        self.judgeMemory(what, before, MEBIBYTES)
+        self.judgeMemory(what, before, mebibytes)
         for one in (attacker, newcomers, late):
             one.ask("end")
             one.end()
@@ -89,6 +96,14 @@ class StalledTests(HostileTestCase):
     def test_ofFourKinds(self) -> None:
         self.build(self.certificates())
         self.assertNewcomersComeIn("stalled handshakes", None, HELD / (60 if LONG else 4))
+        self.assertHouseAsBefore()
+
+    def test_visitorsWhoAreSlow(self) -> None:
+        """
+        Each has shaken hands, and asks for a page, a byte at a time.
+        """
+        self.build(self.certificates())
+        self.assertNewcomersComeIn("slow visitors", [ASKING], HELD / (60 if LONG else 8), VISITORS_MEBIBYTES)
         self.assertHouseAsBefore()
 
     def test_silent(self) -> None:

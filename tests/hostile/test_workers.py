@@ -9,6 +9,7 @@ from tests.hostile import (  # as modules: trial takes a class that is imported 
     test_deaf,
     test_flat,
     test_handshakes,
+    test_inwebsocket,
     test_shares,
     test_sources,
     test_strangers,
@@ -78,6 +79,12 @@ class HandshakeTests(WorkersTestCase, test_handshakes.HandshakeTests):
 class StalledTests(WorkersTestCase, test_handshakes.StalledTests):
     """
     See L{test_handshakes}.
+    """
+
+
+class InWebSocketTests(WorkersTestCase, test_inwebsocket.InWebSocketTests):
+    """
+    See L{test_inwebsocket}.
     """
 
 
