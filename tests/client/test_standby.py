@@ -48,6 +48,9 @@ from uotp.wire.negotiation import WireChoice
 
 PING = Train(4, b"ping")
 
+ASKED = b"\1\0\0\0\0\x08" + bytes(4)
+"""How a ping begins."""
+
 EXPECTED = {
     HealthState.GOOD: {HealthEvent.FAILED: HealthState.RESTING},
     HealthState.RESTING: {HealthEvent.TRY: HealthState.TRIED, HealthEvent.OPENED: HealthState.GOOD},
@@ -408,6 +411,27 @@ class StandbyTests(_ServersTestCase):
         other.tunnel.dataReceived(numbered(0, b"late"))
         back.tunnel.dataReceived(numbered(0, b"new"))
         self.assertEqual([train.payload for train in self.delivered[-2:]], [b"late", b"new"])
+
+    def test_tunnelsThatCarryLittleKnowHowFarTheirServerIs(self) -> None:
+        """
+        Each is asked now and then, or an old short round trip of one would count for all.
+        """
+        first, _ = self.stand()
+        self.succession.widen(2)
+        self.source.session.outbound.demand.tellWanted(lambda: None)
+        while len(self.contexts[0].attempts) < 2:
+            for _ in range(20):
+                self.source.send([Train(1400, bytes(1400))])
+            self.succession.grow()
+            self.clock.advance(0.1)
+        idle = self.welcome(0)
+        self.pass_(1)
+        asked = self.carried(idle).count(ASKED)
+        for number in range(50):
+            self.source.send([PING])
+            first.tunnel.dataReceived(numbered(1 + number, b"pong"))
+            self.pass_(0.2)
+        self.assertGreater(self.carried(idle).count(ASKED), asked)
 
     def test_newSessionsBeginWhereMostAre(self) -> None:
         first, _ = self.stand()

@@ -275,12 +275,13 @@ class FarAndBackTests(_OneAfterTheOtherTestCase):
 
     def test_leavesWhatIsFarWorseAndComesBack(self) -> None:
         """
-        Both times in good order: the server that is left ends the session soon, with its socket at the target.
+        Both times in good order: the server that is left ends the session soon, with its socket at the target.  A
+        second tunnel that carries little counts as well.
         """
         self.startServers(2)
         relay = self.relay(self.places[0])
         self.named[0] = f"{relay.address[0]}:{relay.address[1]}"
-        self.startClientOf(*self.named)
+        self.startClientOf("-n", "2", "--min-pool", "2", *self.named)
         self.standBy()
         relay.slow(FAR_SECONDS)
         self.goOnUntil(self.moved(0, 1))

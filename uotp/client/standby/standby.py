@@ -28,7 +28,7 @@ MOST_FAILURES = 1
 """After so many attempts at one server that have failed, another one is tried."""
 
 PING_SECONDS = 5.0
-"""While the session carries something, the tunnel that stands by is asked this often how far its server is."""
+"""While the session carries something, all tunnels are asked this often how far their servers are."""
 
 RESTS_SECONDS = 5.0
 """A session that has carried nothing for so long rests."""
@@ -177,6 +177,7 @@ class Standby:
         if isActive and now - self._askedAt >= PING_SECONDS:
             self._askedAt = now
             ready.pool.ask()
+            owner.pool.ask()  # also of tunnels that carry little, and have not asked for long
         isAnswered = now - self._session.inbound.lastActive < NOTHING_SECONDS
         if now - outbound.lastActive < NOTHING_SECONDS and not isAnswered and now - self._ownAskedAt >= OWN_ASK_SECONDS:
             self._ownAskedAt = now
