@@ -70,6 +70,7 @@ FIGURES = {
     "kept": Figure("lingering kept", 0, compared=False),
     "attackSeconds": Figure("attack took s", 2),
     "mebibytes": Figure("MiB more", 1),
+    "megabytesPerSecond": Figure("MB/s of visitors", 0, compared=False),
     "kibibytesEach": Figure("KiB each", 0),
     "descriptors": Figure("descriptors more", 0, compared=False),
     "kibibytesPerTunnel": Figure("KiB/tunnel", 1),

@@ -11,6 +11,7 @@ from pathlib import Path
 from bench.contenders import namedContender, ourContender
 from bench.hostile.houses import haproxyContender
 from bench.hostile.rows import catalogue
+from bench.hostile.visits import visits
 from bench.machine import conditionsNow
 from bench.measuring import Plan, measureAll
 from bench.report import conditions, report
@@ -43,7 +44,7 @@ def main() -> None:
     add("--share", type=float, default=1.0, help="of the full length of each attack (1)")
     add("--json", type=Path, default=RESULTS, metavar="FILE", help=f"for the raw numbers ({RESULTS.name})")
     options = parser.parse_args()
-    rows: list[Scenario] = [*catalogue(options.share)]
+    rows: list[Scenario] = [*catalogue(options.share), *visits(options.share)]
     if options.list:
         for one in rows:
             print(f"{one.name:32}  {one.description}")

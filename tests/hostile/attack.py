@@ -18,6 +18,7 @@ from tests.hostile.inwebsocket import Closes, Messages
 from tests.hostile.ontunnels import Deaf, Download, Flood, Newcomers, Sessions, Storm, Tunnels
 from tests.hostile.orders import Report, say
 from tests.hostile.shady import Shady
+from tests.hostile.visiting import Visit
 
 
 class Attack(Protocol):
@@ -46,7 +47,7 @@ KINDS: dict[str, Callable[..., Attack]] = {
         *(Flood, Deaf, Sessions, Tunnels, Storm, Download, Newcomers),
         *(Hellos, Handshakes, Stalled, Chain),
         *(Messages, Closes),
-        *(Forged, Questions, Lights, Heavy, Flooded, Shady),
+        *(Forged, Questions, Lights, Heavy, Flooded, Shady, Visit),
     )
 }
 

@@ -184,6 +184,7 @@ class House:
         rate: int = RATE,
         shadyPort: int = 0,
         token: str = "",
+        knowsClients: bool = True,
     ) -> None:
         """
         Start all, and wait until the bystander flows.
@@ -194,12 +195,14 @@ class House:
         @param shadyPort: where the bystander's client finds an attacker instead of the server, in
             all sessions but the first; 0 for none.
         @param token: by which newcomers come in, if one is needed.
+        @param knowsClients: whether all who come have to show a certificate; otherwise there may be visitors.
         """
         self._start, self._programs = start, programs
         self._certificates = certificates
         self.wire = wire
         self._shadyPort = shadyPort
         self.token = token
+        self._knowsClients = knowsClients
         self._ends: dict[str, Program] = {}
         self.base: dict[str, Held] = {}
         self.crowd = Spoken(start, "tests.hostile.crowd")
@@ -222,8 +225,10 @@ class House:
     def _tls(self, end: str, name: str = "") -> list[str]:
         if self._certificates is None:
             return ["--no-tls"]
-        own = self._certificates.server if end == "server" else self._certificates.client(name)
-        return ["-c", own, "-C", self._certificates.cafile]
+        if end == "server":
+            own = ["-c", self._certificates.server]
+            return [*own, "-C", self._certificates.cafile] if self._knowsClients else own
+        return ["-c", self._certificates.client(name), "-C", self._certificates.cafile]
 
     def _begin(self, name: str, end: str, to: Address, options: Sequence[str]) -> tuple[Program, Address]:
         words = [*self._programs.words[end], "-a", LOOPBACK, "-p", "0", *options, *map(str, to)]

@@ -12,13 +12,14 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from uotp.process.turns import READ_UNITS, Turns, Unlimited
+from uotp.server.door import page
 from uotp.server.door.heads import MOST_HEAD_LINES, MOST_REQUEST_HEAD_BYTES, mayBeRequest
 from uotp.server.door.page import (
     BAD_GATEWAY,
     MOST_BODY_BYTES,
     NOT_FOUND,
+    REQUEST_SECONDS,
     REQUEST_UNITS,
-    REQUESTS_A_TURN,
     StaticSite,
 )
 
@@ -50,6 +51,8 @@ ANSWERS = {
     "PROXY": (b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n", [400], True),
     "a long head": (b"GET / HTTP/1.1\r\nX: " + b"a" * MOST_REQUEST_HEAD_BYTES, [431], True),
     "a head of short lines": (b"GET / HTTP/1.1\r\n" + b"a:\r\n" * MOST_HEAD_LINES + HOST, [431], True),
+    "as many lines as there may be": (b"GET / HTTP/1.1\r\n" + b"a:\r\n" * (MOST_HEAD_LINES - 2) + HOST, [404], False),
+    "an encoding that there is not": (b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n" + HOST, [400], True),
     "a long body": (
         b"POST / HTTP/1.1\r\nContent-Length: 9999999\r\n" + HOST + bytes(MOST_BODY_BYTES + 1),
         [413],
@@ -171,26 +174,108 @@ class PageTests(SynchronousTestCase):
         turns = Turns(self.clock)
         guest = RecordingGuest()
         site = self.site(guest, allowance=turns.allowanceOf("visitors"))
-        site.feed(GET * 50)
-        self.assertLessEqual(len(guest.numbers), REQUESTS_A_TURN)
-        self.assertFalse(guest.isRead)
+        site.feed(GET * 49)
+        answered = len(guest.numbers)
+        self.assertLessEqual(answered, READ_UNITS // REQUEST_UNITS)
+        site.feed(GET)
+        self.assertEqual((len(guest.numbers), guest.isRead), (answered, False))
         site.end()
         for _ in range(100):
             self.clock.advance(0)
         self.assertEqual((len(guest.numbers), guest.isRead, guest.hasEnded), (50, False, True))
 
+    def test_whileAnotherVisitorWaitsOneRequestIsAnswered(self) -> None:
+        """
+        All have their turn together.
+        """
+        turns = Turns(self.clock)
+        guest = RecordingGuest()
+        kept = [turns.allowanceOf("visitors") for _ in range(2)]
+        kept[0].later(lambda: None)
+        site = self.site(guest, allowance=kept[1])
+        site.feed(GET * 3)
+        self.assertEqual((guest.numbers, guest.isRead), ([404], False))
+        for _ in range(9):
+            self.clock.advance(0)
+        self.assertEqual((guest.numbers, guest.isRead), ([404] * 3, True))
+
     def test_longHeadsAreAnsweredOneByOne(self) -> None:
         """
-        To read a head takes time for each line.
+        To read a head takes time for each line, and others are offered the processor behind it.
         """
+        offers: list[None] = []
+        self.patch(page, "offerProcessor", lambda: offers.append(None))
         turns = Turns(self.clock)
         guest = RecordingGuest()
         site = self.site(guest, allowance=turns.allowanceOf("visitors"))
         site.feed((b"GET / HTTP/1.1\r\n" + b"a:\r\n" * (READ_UNITS - REQUEST_UNITS) + HOST) * 3)
-        self.assertEqual((guest.numbers, guest.isRead), ([404], False))
+        self.assertEqual((guest.numbers, guest.isRead, len(offers)), ([404], False, 1))
         for _ in range(100):
             self.clock.advance(0)
-        self.assertEqual((guest.numbers, guest.isRead), ([404] * 3, True))
+        self.assertEqual((guest.numbers, guest.isRead, len(offers)), ([404] * 3, True, 3))
+
+    def test_theLastAnswerSaysThatItIsTheLast(self) -> None:
+        for name, (said, numbers, isLast) in ANSWERS.items():
+            guest = RecordingGuest()
+            self.site(guest).feed(said)
+            if numbers:
+                head = guest.heard[guest.heard.rindex(b"HTTP/1.1 ") :].partition(b"\r\n\r\n")[0]
+                self.assertEqual(b"\r\nConnection: close" in head, isLast, name)
+
+    def test_bodiesAreCountedOneByOne(self) -> None:
+        """
+        However they come; and of the next one nothing of the one before counts.
+        """
+        for length, number in ((MOST_BODY_BYTES, 404), (MOST_BODY_BYTES + 1, 413)):
+            guest = RecordingGuest()
+            site = self.site(guest)
+            for _ in range(2):
+                site.feed(b"POST / HTTP/1.1\r\nContent-Length: %d\r\n" % length + HOST)
+                for at in range(0, length, 65536):
+                    site.feed(bytes(min(65536, length - at)))
+            self.assertEqual(guest.numbers, [number] if number != 404 else [404, 404])
+
+    def test_whoAsksIsWaitedForAnew(self) -> None:
+        """
+        Not who only begins to ask, so that a request has an end.
+        """
+        site = self.site(RecordingGuest())
+        self.assertEqual((site.activeAt, site.idleSeconds), (0, REQUEST_SECONDS))
+        self.assertEqual(REQUEST_SECONDS, 60)
+        self.clock.advance(5)
+        site.feed(GET + GET[:9])
+        self.assertEqual(site.activeAt, 5)
+        self.clock.advance(5)
+        site.feed(GET[9:12])
+        self.assertEqual(site.activeAt, 5)
+
+    def test_whoIsGoneIsNotAnswered(self) -> None:
+        guest = RecordingGuest()
+        site = self.site(guest)
+        site.feed(GET[:9])
+        site.stop()
+        site.feed(GET[9:])
+        site.resume()
+        self.assertEqual((guest.numbers, guest.hasEnded), ([], False))
+
+    def test_whoTakesNothingIsAnsweredBeforeTheEnd(self) -> None:
+        guest = RecordingGuest()
+        site = self.site(guest)
+        site.pause()
+        site.feed(GET)
+        site.end()
+        self.assertEqual((guest.numbers, guest.hasEnded), ([], False))
+        site.resume()
+        self.assertEqual((guest.numbers, guest.hasEnded), ([404], True))
+
+    def test_aRequestCostsUnits(self) -> None:
+        """
+        One for each line, and some for the answer.
+        """
+        allowance = Turns(self.clock).allowanceOf("visitors")
+        before = allowance.owner.left + allowance.left
+        self.site(RecordingGuest(), allowance=allowance).feed(GET)
+        self.assertEqual(before - allowance.owner.left - allowance.left, REQUEST_UNITS + 2)
 
     def test_noChunkIsRead(self) -> None:
         """
@@ -202,6 +287,7 @@ class PageTests(SynchronousTestCase):
         self.assertEqual((guest.numbers, guest.hasEnded), ([404], True))
         site.feed(b"1\r\na\r\n" * 10000 + b"0\r\n" + b"a:\r\n" * 3000 + b"\r\n" + GET)
         self.assertEqual(guest.numbers, [404])
+        self.assertEqual(site._connection.trailing_data[0], b"", "what comes behind the end is not kept")
 
     def test_whoDoesNotTakeAnswersGetsNoMore(self) -> None:
         guest = RecordingGuest()

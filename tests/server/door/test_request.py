@@ -4,11 +4,21 @@ Who asks for the path: what comes whole, byte by byte, and with more behind it.
 
 from __future__ import annotations
 
+import contextlib
+import gc
+import hmac
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from uotp.errors import PeerError
 from uotp.server.door.heads import MOST_HEAD_LINES
-from uotp.server.door.request import MOST_REQUEST_LINE_BYTES, MOST_UPGRADE_BYTES, PathUpgrade, judgeRequest
+from uotp.server.door.request import (
+    MOST_REQUEST_LINE_BYTES,
+    MOST_UPGRADE_BYTES,
+    PathUpgrade,
+    asksForPath,
+    judgeRequest,
+)
 
 PATH = b"/a-path-that-nobody-knows"
 FIELDS = (
@@ -81,6 +91,35 @@ class RequestTests(SynchronousTestCase):
             error = self.assertRaises(PeerError, judgeRequest, request, PATH)
             self.assertTrue(str(error).endswith(words), (name, str(error)))
             self.assertNotIn(PATH.decode(), str(error))
+
+    def test_howLongItTakesDoesNotTellThePath(self) -> None:
+        """
+        Each target is compared in constant time, and whole.
+        """
+        compared = []
+
+        def compare(one: bytes, other: bytes) -> bool:
+            compared.append((one, other))
+            return one == other
+
+        self.patch(hmac, "compare_digest", compare)
+        for target in (b"/b", PATH[:-1], PATH + b"/", PATH):
+            asksForPath(b"GET " + target + b" HTTP/1.1", PATH)
+            self.assertEqual(compared.pop(), (target, PATH))
+
+    def test_onlyAGetAsks(self) -> None:
+        self.assertTrue(asksForPath(b"GET " + PATH + b" HTTP/1.1", PATH))
+        for method in (b"get", b"POST", b"", b"GET\t"):
+            self.assertFalse(asksForPath(method + b" " + PATH + b" HTTP/1.1", PATH))
+
+    def test_nothingOfABrokenRequestIsLeftToTheGarbageCollector(self) -> None:
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+        for name, (request, _) in VISITORS.items():
+            with contextlib.suppress(PeerError):
+                judgeRequest(request, PATH)
+            self.assertEqual(gc.collect(), 0, name)
 
     def test_aWrongPathIsKnownAtTheEndOfItsLineOnly(self) -> None:
         """

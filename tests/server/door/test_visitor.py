@@ -18,8 +18,14 @@ from tests.server.door.test_request import PATH, REQUEST
 from tests.server.test_acceptor import BAD_REQUEST, HELLO, AcceptorTestCase, CheckedAcceptor
 from uotp.net.resolver import SharedResolver
 from uotp.process.turns import Turns
+from uotp.server.door import fallbacksite
 from uotp.server.door.fallback import ADDRESSES_SECONDS, Fallback
-from uotp.server.door.fallbacksite import MOST_UNSENT_BYTES, OWED_ANSWER_SECONDS, QUIET_VISIT_SECONDS
+from uotp.server.door.fallbacksite import (
+    MOST_UNSENT_BYTES,
+    OWED_ANSWER_SECONDS,
+    QUIET_VISIT_SECONDS,
+    SITE_READ_BYTES,
+)
 from uotp.server.door.lingering import LINGER_SECONDS
 from uotp.server.door.patience import DOOR_LOOK_SECONDS, HESITATION_LOOKS, SILENCE_LIMIT_SECONDS
 from uotp.server.door.rounds import MOST_ALIKE
@@ -65,7 +71,11 @@ class VisitStatesTests(TimerTestCase):
 class Backend:
     """
     Is a connection to the web server, as far as a visitor's site sees it.
+
+    @ivar bufferSize: how much is read at one go.
     """
+
+    bufferSize = 0
 
     def __init__(self) -> None:
         self.heard = b""
@@ -289,6 +299,19 @@ class VisitorTests(VisitorTestCase):
         for _ in range(20):
             self.clock.advance(0)
         self.assertTrue(backend.isRead)
+
+    def test_othersGetTheProcessorBetweenSmallPortions(self) -> None:
+        """
+        Or a flow on the same machine waits until the system thinks that we have had enough.
+        """
+        offers: list[None] = []
+        self.patch(fallbacksite, "offerProcessor", lambda: offers.append(None))
+        self.accept().dataReceived(GET)
+        site, backend = self.reactor.connect()
+        self.assertEqual(backend.bufferSize, SITE_READ_BYTES)
+        for count in (1, 2):
+            site.dataReceived(b"some")
+            self.assertEqual(len(offers), count)
 
     def test_whoSaysNothingIsAnsweredAsTheWebServerLikes(self) -> None:
         """

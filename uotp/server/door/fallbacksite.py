@@ -3,7 +3,9 @@ A connection to the web server behind us that answers one visitor, byte for byte
 what it says goes to him, and so does the end of either.
 
 What either side does not take is not read of the other.  What is read costs units of an allowance that
-all visitors have together, so that they take no more of a turn than one client does.
+all visitors have together, so that they take no more of a turn than one client does.  While somebody
+downloads, the program never sleeps, so the processor is offered to others after each read: to the client of a flow on
+the same machine, or the VPN (see L{uotp.transport.handshakes}).
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from zope.interface import implementer
 from uotp.boundaries import Allowance
 from uotp.server.door.fallback import DialledSite, Fallback
 from uotp.server.door.seams import Guest
-from uotp.transport import UNIT_BYTES
+from uotp.transport import UNIT_BYTES, offerProcessor
 
 OWED_ANSWER_SECONDS = 90.0
 """
@@ -33,6 +35,12 @@ QUIET_VISIT_SECONDS = 900.0
 """
 So long neither side need say anything when it is the visitor's turn.  Web servers give up much sooner, and decide
 themselves.
+"""
+
+SITE_READ_BYTES = 16 * 1024
+"""
+So much is read of the web server at one go, which fills a record of TLS.  With the 64 KiB that Twisted reads, others
+wait longer while a visitor downloads.
 """
 
 MOST_UNSENT_BYTES = 64 * 1024
@@ -156,6 +164,7 @@ class FallbackSite(TwistedProtocol):
         self.localAddress = (here.host, here.port)
         self._fallback.opened(self)
         self.transport.setTcpNoDelay(True)
+        self.transport.bufferSize = SITE_READ_BYTES
         self.transport.registerProducer(self, True)
         wasFull = self._unsentBytes >= MOST_UNSENT_BYTES
         unsent, self._unsent = self._unsent, []
@@ -178,6 +187,7 @@ class FallbackSite(TwistedProtocol):
         allowance = self._allowance
         allowance.spend(-(-len(data) // UNIT_BYTES))
         self._guest.say(data)
+        offerProcessor()
         if (allowance.isSpent or allowance.owner.isExhausted) and not self._waits and not self._isOver:
             self._waits = True
             self.transport.pauseProducing()

@@ -14,6 +14,7 @@ from uotp.boundaries import Allowance
 from uotp.errors import forgetFrames
 from uotp.server.door.heads import MOST_HEAD_LINES, MOST_REQUEST_HEAD_BYTES, linesOfHead, mayBeRequest
 from uotp.server.door.seams import Guest
+from uotp.transport import offerProcessor
 
 NOT_FOUND = 404
 
@@ -47,9 +48,6 @@ PAGE = (
 
 MOST_BODY_BYTES = 1 << 20
 """So much of the body of one request is read, and thrown away."""
-
-REQUESTS_A_TURN = 8
-"""So many requests that have come at one go are answered before others get their turn: about a millisecond."""
 
 REQUEST_UNITS = 10
 """
@@ -112,12 +110,12 @@ class StaticSite:
     def _goOn(self) -> None:
         if self._waits or self._isPaused:
             return
-        allowance, count = self._allowance, 0
+        allowance = self._allowance
         while not self._isOver and self._step():
-            count += 1
-            if count == REQUESTS_A_TURN or allowance.isSpent or allowance.owner.isExhausted:
+            if allowance.isSpent or allowance.owner.isExhausted:
                 self._waits = True
                 self._guest.pauseReading()
+                offerProcessor()
                 allowance.later(self._turn)
                 return
         if self._hasEnded and not self._isOver:
@@ -186,15 +184,11 @@ class StaticSite:
         """
         More has to come.  Whoever can see already that it is no request does not wait for it.
         """
-        begun = self._connection.trailing_data[0]
-        if self._connection.their_state is h11.IDLE and not mayBeRequest(begun):
+        if not mayBeRequest(self._connection.trailing_data[0]):
             self._refuse(BAD_REQUEST)
 
     def _refuse(self, status: int) -> None:
-        if self._connection.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
-            self._answer(status if status in REASONS else BAD_REQUEST, isLast=True)
-        else:
-            self._finish()
+        self._answer(status if status in REASONS else BAD_REQUEST, isLast=True)
 
     def _answer(self, status: int, *, isLast: bool) -> None:
         """
@@ -218,7 +212,7 @@ class StaticSite:
         said += connection.send(h11.EndOfMessage()) or b""
         self._request = None
         self._guest.say(said)
-        if isLast or connection.our_state is h11.MUST_CLOSE or connection.their_state is h11.MUST_CLOSE:
+        if connection.our_state is h11.MUST_CLOSE:
             self._finish()
         else:
             connection.start_next_cycle()

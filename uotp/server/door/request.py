@@ -68,7 +68,7 @@ def judgeRequest(shown: bytes, path: bytes) -> PathUpgrade | None:
         if len(line) > MOST_REQUEST_LINE_BYTES:
             raise PeerError(HTTP)
         return None
-    if len(line) > MOST_REQUEST_LINE_BYTES or not asksForPath(line.removesuffix(b"\r"), path):
+    if not asksForPath(line.removesuffix(b"\r"), path):
         raise PeerError(HTTP)
     return judgeHead(shown)
 
