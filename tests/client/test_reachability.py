@@ -4,6 +4,8 @@ What the log says of the server: what is known of it and no more, and each chang
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
@@ -26,7 +28,15 @@ class ReachabilityTests(SynchronousTestCase):
         capture = capturedLogs()
         self.events = capture.__enter__()
         self.addCleanup(capture.__exit__, None, None, None)
-        self.reachability = Reachability(("good.test", 8443), clock.seconds, RateLimit(clock.seconds))
+        self.clock = clock
+        self.reachability = self.newReachability()
+
+    def newReachability(self, onlyInFormat2: Sequence[str] = ()) -> Reachability:
+        """
+        @return: that of a server that has not been reached yet.
+        """
+        seconds = self.clock.seconds
+        return Reachability(("good.test", 8443), seconds, RateLimit(seconds), None, onlyInFormat2)
 
     def lines(self) -> list[str]:
         """
@@ -49,6 +59,30 @@ class ReachabilityTests(SynchronousTestCase):
             self.reachability.tunnelDown()
             self.reachability.tunnelFailed(f"{what} was lost")
             self.assertEqual(self.lines(), [f"no tunnel to good.test port 8443 is left: {what} was lost"])
+
+    def test_whatFormat1CannotFollowIsSaidWhenItIsSpoken(self) -> None:
+        """
+        Once, however the server is known to speak it; and never where it has once spoken format 2.
+        """
+        words = (
+            " has no effect: good.test port 8443 speaks only format 1; if it is older than we are, or ends TLS before "
+            "a server of format 2, say wire 2"
+        )
+        for arrive in (Reachability.reached, lambda each: each.stayed(isSecured=True)):
+            reachability = self.newReachability(["reorder", "pad"])
+            for _ in range(3):
+                reachability.tunnelUp()
+                arrive(reachability)
+                reachability.tunnelDown()
+                reachability.tunnelFailed("it was lost")
+            self.assertEqual([line for line in self.lines() if "effect" in line], [f"reorder{words}", f"pad{words}"])
+        reachability = self.newReachability(["pad"])
+        for answer in (ServerHello(True), None, None):
+            reachability.tunnelUp()
+            reachability.reached(answer)
+            reachability.tunnelDown()
+            reachability.tunnelFailed("it was lost")
+        self.assertEqual([line for line in self.lines() if "effect" in line], [])
 
     def test_limitsOfThePathAreSaidOnce(self) -> None:
         for _ in range(2):

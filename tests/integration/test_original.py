@@ -82,6 +82,15 @@ class OurClientWithPaddingTests(OurClientTlsTests):
         """
         return ["--pad", *super().clientArguments()]
 
+    def test_whatHasNoEffectIsSaid(self) -> None:
+        """
+        As soon as it is known who answers.
+        """
+        self.startServer(self.target())
+        client = self.startClient()
+        self.correspondent(self.clientAddress).exchange(b"hello")
+        client.waitForLine(r"--pad has no effect: 127\.0\.0\.1 port \d+ speaks only format 1")
+
 
 class OurServerPlainTests(OurServerTlsTests):
     """

@@ -4,7 +4,7 @@ Tells the log whether the server can be reached: in few words, and each change o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from typing import Any
 
@@ -55,11 +55,13 @@ class Reachability:
         clock: Callable[[], float],
         rateLimit: RateLimit,
         proxy: ProxyPlace | None = None,
+        onlyInFormat2: Sequence[str] = (),
     ) -> None:
         """
         @param clock: monotonic seconds.
         @param rateLimit: keeps the log short.
         @param proxy: through which proxy the server is reached, if there is one.
+        @param onlyInFormat2: settings that were chosen and have no effect where the server turns out to speak format 1.
         """
         self._server = server
         self._through = "" if proxy is None else f" through the proxy {proxy.host} port {proxy.port}"
@@ -69,6 +71,7 @@ class Reachability:
         self._budget = LineBudget(clock)
         self._up = 0
         self._leadsToSeveral = False
+        self._onlyInFormat2 = onlyInFormat2
         self.failures, self.lastFailure = 0, ""
         self._known = Known.NOTHING
         self._wasUotp = False  # it has been reached once, and will be the same when it is back
@@ -121,6 +124,7 @@ class Reachability:
         """
         if self._known is not Known.IS_UOTP:
             self._known, self._wasUotp = Known.IS_UOTP, True
+            self._judgeFormat(answer)
             words = "connected to {host} port {port}{throughWords}{answerWords}"
             found = {"throughWords": self._through, **fieldsFor(answer)}
             self._say(LogLevel.info, self._budget.spend(), words, **found)
@@ -135,11 +139,24 @@ class Reachability:
             self.reached()
         elif self._known is Known.NOTHING:
             self._known = Known.STAYS
+            self._judgeFormat(None)
             words = (
                 "{transport} is up to {host} port {port}{throughWords}, which has not said that it is uotp (format 1)"
             )
             transport = "TLS" if isSecured else "TCP"
             self._say(LogLevel.info, self._budget.spend(), words, transport=transport, throughWords=self._through)
+
+    def _judgeFormat(self, answer: ServerHello | None) -> None:
+        """
+        Warn once of what was chosen in vain, unless the server speaks format 2.
+        """
+        inVain, self._onlyInFormat2 = self._onlyInFormat2, ()
+        for name in inVain if answer is None else ():
+            words = (
+                "{setting} has no effect: {host} port {port} speaks only format 1; if it is older than we are, or ends "
+                "TLS before a server of format 2, say {wire} 2"
+            )
+            self._say(LogLevel.warn, 0, words, setting=spelled(name), wire=spelled("wire"))
 
     def leadsToSeveral(self) -> None:
         """

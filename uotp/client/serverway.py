@@ -21,6 +21,7 @@ from uotp.telemetry import Logger, RateLimit, spelled
 from uotp.tls import ClientCredentials
 from uotp.transport import Dialer
 from uotp.tunnel import LiveTunnels
+from uotp.wire import WireChoice
 
 
 class ServerWay:
@@ -64,7 +65,9 @@ class ServerWay:
             assert credentials is not None
             proxyNow = credentials.proxy
             proxyCreator = credentials.proxyConnection if proxy.kind is ProxyKind.HTTPS else None
-        self.reachability = reachability = Reachability(place.address, reactor.seconds, rateLimit, proxy)
+        mayTurnOut = settings.wire is WireChoice.AUTO and not isPlain  # otherwise it is known at the start
+        inVain = settings.onlyInFormat2 if mayTurnOut else ()
+        self.reachability = reachability = Reachability(place.address, reactor.seconds, rateLimit, proxy, inVain)
         self.lastGood = lastGood
         self.lookup = ServerLookup(
             settings.dialledFor(place),
