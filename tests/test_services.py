@@ -1237,6 +1237,16 @@ class TogetherTests(_ServicesTestCase):
         )
         self.assertEqual(self.lines(LogLevel.warn), [words])
 
+    def test_balancersFromWhichNothingCanComeAreWarnedOf(self) -> None:
+        some = tuple(map(ip_network, ("192.0.2.7", "127.0.0.1")))
+        self.server(listen=("0.0.0.0", 1), proxyProtocol=some)  # noqa: S104 - a word like any other
+        self.assertEqual(self.lines(LogLevel.warn), [])
+        self.server(listen=("127.0.0.1", 2), proxyProtocol=some)
+        words = (
+            "proxyProtocol 192.0.2.7/32 is of no use: this server listens on 127.0.0.1, where nothing comes from there"
+        )
+        self.assertEqual(self.lines(LogLevel.warn), [words])
+
     def test_sourcesThatAreNotAllowedAreNotServed(self) -> None:
         self.server()
         client = self.client(allow=(ip_network("192.0.2.0/24"),))

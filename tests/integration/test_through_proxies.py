@@ -193,6 +193,7 @@ class IdleTests(ProxyTestCase):
         for number in range(3):
             flow.both(b"after a pause %d" % number)
             time.sleep(2 * IDLE_SECONDS)
+        client.waitForLine(r"no tunnel to localhost port \d+ is left")
         self.assertStops(client)
 
 

@@ -12,10 +12,9 @@ from typing import Any
 
 from uotp.boundaries import Address
 from uotp.client.settings import ClientSettings
-from uotp.client.sources.allowed import canReach
 from uotp.client.sources.ports import ClientPorts
 from uotp.duplicate import Duplicate
-from uotp.net import Host, checkMark, placesOf
+from uotp.net import Host, checkMark, outOfReach, placesOf
 from uotp.process import descriptorLimit
 from uotp.telemetry import spelled
 from uotp.tls import ClientCredentials
@@ -128,9 +127,7 @@ class ClientFront(TunnelService):
         Warn of networks from which nothing can come to where this client listens.
         """
         hosts = [host for host, _ in self.listeningAll]
-        unreached = [
-            str(network) for network in self.settings.allow if not any(canReach(network, host) for host in hosts)
-        ]
+        unreached = outOfReach(self.settings.allow, hosts)
         if unreached:
             self._log.warn(
                 "{setting} {networks} lets nobody in: this client listens on {hosts}, where nothing comes from there; "

@@ -9,7 +9,7 @@ from uotp.net.given import GivenSockets, Transport, takeGivenSockets
 from uotp.net.hosts import Host, ownerOf, parseDestination, shownHost
 from uotp.net.listening import LOCALHOST, MAX_PORT, Listen, ListenPlace, bindTogether, pairsOf, placesOf, requireListen
 from uotp.net.names import dnsName
-from uotp.net.networks import Network, Networks, unmapped
+from uotp.net.networks import Network, Networks, outOfReach, unmapped
 from uotp.net.places import MAX_SERVERS, ServerPlace, parsePath
 from uotp.net.proxyplaces import ProxyKind, ProxyLogin, ProxyPlace, parseLogin, parseProxy, proxyInEnvironment
 from uotp.net.resolver import (
@@ -98,6 +98,7 @@ __all__ = [
     "listenGroup",
     "literalAddress",
     "numericAddress",
+    "outOfReach",
     "ownerOf",
     "pairsOf",
     "parseDestination",

@@ -4,7 +4,7 @@ Networks that a user has named, and who is in one of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Address, IPv6Network
 
@@ -18,6 +18,9 @@ MAX_KNOWN = 4096
 Of so many addresses of strangers the verdict is remembered, in half a megabyte.  To find one
 out takes a few microseconds, and a datagram that is dropped should take less.
 """
+
+LOOPBACKS = {4: IPv4Network("127.0.0.0/8"), 6: IPv6Network("::1")}
+"""The addresses of a machine that only itself can use, by the version of IP."""
 
 MAPPED_BITS = 96
 """An IPv4 address that is written as one of IPv6 has so many bits before its own."""
@@ -70,3 +73,33 @@ def unmapped(network: Network) -> Network:
         if first.ipv4_mapped is not None:
             return IPv4Network((first.ipv4_mapped, network.prefixlen - MAPPED_BITS))
     return network
+
+
+def canReach(network: Network, host: str) -> bool:
+    """
+    @param network: a network of senders.
+    @param host: the numeric address that somebody listens on.
+    @return: whether packets may come from there.  Both are of one family, and what a machine
+        sends to its own loopback comes from loopback, and from nowhere else, unless a program
+        has bound another address to send from.
+    """
+    address = Host.parse(host).address
+    if isinstance(address, IPv6Address):
+        if address.is_unspecified:
+            return True  # on most systems IPv4 comes here too
+        address = address.ipv4_mapped or address
+    network = unmapped(network)
+    if address is None or network.version != address.version:
+        return address is None
+    if address.is_unspecified:
+        return True
+    isFromLoopback = network.overlaps(LOOPBACKS[network.version])  # type: ignore[arg-type]
+    return isFromLoopback if address.is_loopback else not network.is_loopback
+
+
+def outOfReach(networks: Iterable[Network], hosts: Sequence[str]) -> list[str]:
+    """
+    @param hosts: the numeric addresses that somebody listens on.
+    @return: the networks from which nothing can come to any of them, in words.
+    """
+    return [str(network) for network in networks if not any(canReach(network, host) for host in hosts)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from uotp.net import placesOf
+from uotp.net import outOfReach, placesOf
 from uotp.process import descriptorLimit
 from uotp.server.ports import ServerPorts
 from uotp.server.settings import MAX_CONNECTIONS, SHORT_PATH, ServerSettings
@@ -115,8 +115,23 @@ class ServerFront(TunnelService):
         wide = self.settings.anybodyAnnounces()
         if wide is not None:
             self._log.warn("{reason}", reason=wide)
+        self._warnOfNoBalancer()
         if self._unusedList is not None:
             self._unusedList.warn()
+
+    def _warnOfNoBalancer(self) -> None:
+        """
+        Warn of networks of balancers from which nothing can come to where this server listens.
+        """
+        hosts = [host for host, _ in self.listeningAll]
+        unreached = outOfReach(self.settings.proxyProtocol, hosts)
+        if unreached:
+            self._log.warn(
+                "{setting} {networks} is of no use: this server listens on {hosts}, where nothing comes from there",
+                setting=spelled("proxyProtocol"),
+                networks=", ".join(unreached),
+                hosts=" and ".join(hosts),
+            )
 
     def _sayDescriptorsAreShort(self, what: str, number: int, asked: int, share: str) -> None:
         self._log.warn(
