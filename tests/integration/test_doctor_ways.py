@@ -12,7 +12,7 @@ from bench.rig.ports import LOOPBACK, freePort
 from bench.rig.programs import Program, environmentFor, until
 from tests.integration.correspondence import Address
 from tests.integration.examinations import DoctorTestCase
-from tests.integration.proxyrig import IN_URL, USER, WORD, ProxyTestCase, foundProgram
+from tests.integration.proxyrig import DANTE, IN_URL, USER, WORD, ProxyTestCase, foundProgram
 from tests.integration.rig import PLAIN, clientWords, serverWords
 from tests.integration.test_terminator import accepts, haproxyProgram
 from tests.integration.webservers import PATH, startWebServer
@@ -303,3 +303,22 @@ class ThroughProxyTests(ProxyTestCase, DoctorTestCase):
         gone = (LOOPBACK, freePort(socket.SOCK_STREAM))
         found = self.through(f"socks5://{IN_URL}@{place}", server=gone)
         self.assertRemedied(found, 12, "TLS", "the server refuses the connection", "whether uotp-server runs")
+
+    def test_danteForbidsIt(self) -> None:
+        """
+        By its rules for a server, and by those for a client.
+        """
+        program = foundProgram("danted", "dante-server")
+        file = self.folder / "danted.conf"
+        text = DANTE.format(door=self.door, method="none")
+        for rule, facts, remedy in (
+            ("socks", "its rules forbid connections to this server", "let uotp-server listen on port 443"),
+            ("client", "closes the connection before it has agreed", "may not let this machine in"),
+        ):
+            file.write_text(text.replace(f"{rule} pass", f"{rule} block"), encoding="utf-8")
+            running = self.start("danted", [program, "-f", str(file)], environmentFor())
+            until(lambda: accepts(self.door), "Dante accepts connections")
+            found = self.through(f"socks5://{LOOPBACK}:{self.door[1]}", server=self.address)
+            self.assertRemedied(found, 12, "TLS", facts, remedy)
+            running.kill()
+            until(lambda: not accepts(self.door), "Dante is gone")

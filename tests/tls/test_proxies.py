@@ -128,6 +128,7 @@ class ProxyTlsTests(ProxyFilesTestCase):
         self.assertWelcome(meet(self.server(), client.proxyConnection))
         pair = meet(self.server(TRUSTED.issue("other.test")), client.proxyConnection)
         self.assertIn("wrong name: expected good.test", str(pair.client.refusal))
+        self.assertIn("if one of them is the proxy, say so by proxy", str(pair.client.refusal), "no setting of servers")
         address = self.credentials(ProxyPlace(ProxyKind.HTTPS, "127.0.0.1", 1))
         self.assertWelcome(meet(self.server(), address.proxyConnection))
 

@@ -16,9 +16,6 @@ from uotp.errors import PeerError
 from uotp.path import PathStats
 from uotp.transport import FrameDecoder, Opcode, UpgradeRefused, WebSocketUpgrade, controlMessage, frameHeader
 
-MOST_BEFORE_UPGRADE_BYTES = 64 * 1024
-"""All that comes before an answer is complete may be so long: some web servers send news before it."""
-
 FRAMES_AT_ONCE = 1024
 """So many frames are taken apart before somebody looks whether there are more."""
 
@@ -168,7 +165,7 @@ def becomeWebSocket(
     shown = b""
     try:
         channel.send(upgrade.request(), seconds)
-        while len(shown) <= MOST_BEFORE_UPGRADE_BYTES:
+        while True:  # as long as the upgrade lets an answer be
             came = channel.receive(deadline - clock())
             if not came:
                 raise UpgradeFailed(NoUpgrade(UpgradeEnd.CLOSED, shown=shown))
@@ -183,6 +180,3 @@ def becomeWebSocket(
         raise UpgradeFailed(NoUpgrade(UpgradeEnd.SILENT, shown=shown)) from None
     except OSError:
         raise UpgradeFailed(NoUpgrade(UpgradeEnd.CLOSED, shown=shown)) from None
-    raise UpgradeFailed(
-        NoUpgrade(UpgradeEnd.FOREIGN, "what answers there says too much before it answers", shown=shown)
-    )

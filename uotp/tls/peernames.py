@@ -28,10 +28,14 @@ class PeerName:
 
     @ivar text: a host name in ASCII and lower case, or an IP address.
     @ivar isAddress: whether it is an address.
+    @ivar whose: what the peer is.
+    @ivar setting: the setting by which another name is to be found.
     """
 
     text: str
     isAddress: bool
+    whose: str = "server"
+    setting: str = "serverName"
 
     @classmethod
     def parse(cls, host: str) -> PeerName:
@@ -64,7 +68,7 @@ class PeerName:
                 return f"{words}; a common name does not count, it has to be a subjectAltName"
             if isinstance(problem, CertificateError):
                 words += f" ({plainText(str(problem))})"
-            return f"{words}; if one of them is the server, say so by {spelled('serverName')}"
+            return f"{words}; if one of them is the {self.whose}, say so by {spelled(self.setting)}"
         return None
 
     def _isCoveredByStar(self, certificate: x509.Certificate) -> bool:

@@ -71,7 +71,7 @@ class ProxyTls:
         @raise ConfigurationError: when no certificate could name the proxy, and for CAs that cannot be used.
         """
         self._kind = kind
-        self._name: PeerName = peerNameOf(proxy.host, "the proxy")
+        self._name: PeerName = replace(peerNameOf(proxy.host, "the proxy"), whose="proxy", setting="proxy")
         self._context = context = contexts.newContext(SSL.TLS_CLIENT_METHOD)
         self.trusted = contexts.SYSTEM
         if proxy.authorities is None:
