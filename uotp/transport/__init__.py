@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from uotp.transport.accepted import AcceptedTcpStream, AcceptedTlsStream
 from uotp.transport.dialer import Dialer
-from uotp.transport.handshakes import HandshakeQueue, offerProcessor
+from uotp.transport.handshakes import HandshakeQueue
 from uotp.transport.listener import Listener, Newcomer, listen, listenOn
 from uotp.transport.pipe import newPipe
 from uotp.transport.preamble import Preamble
@@ -42,6 +42,5 @@ __all__ = [
     "listen",
     "listenOn",
     "newPipe",
-    "offerProcessor",
     "preambleFor",
 ]

@@ -18,7 +18,6 @@ from tests.server.door.test_request import PATH, REQUEST
 from tests.server.test_acceptor import BAD_REQUEST, HELLO, AcceptorTestCase, CheckedAcceptor
 from uotp.net.resolver import SharedResolver
 from uotp.process.turns import Turns
-from uotp.server.door import fallbacksite
 from uotp.server.door.fallback import ADDRESSES_SECONDS, Fallback
 from uotp.server.door.fallbacksite import (
     MOST_UNSENT_BYTES,
@@ -300,18 +299,13 @@ class VisitorTests(VisitorTestCase):
             self.clock.advance(0)
         self.assertTrue(backend.isRead)
 
-    def test_othersGetTheProcessorBetweenSmallPortions(self) -> None:
+    def test_littleIsReadOfTheWebServerAtOneGo(self) -> None:
         """
-        Or a flow on the same machine waits until the system thinks that we have had enough.
+        Others have their turn between.
         """
-        offers: list[None] = []
-        self.patch(fallbacksite, "offerProcessor", lambda: offers.append(None))
         self.accept().dataReceived(GET)
-        site, backend = self.reactor.connect()
+        _, backend = self.reactor.connect()
         self.assertEqual(backend.bufferSize, SITE_READ_BYTES)
-        for count in (1, 2):
-            site.dataReceived(b"some")
-            self.assertEqual(len(offers), count)
 
     def test_whoSaysNothingIsAnsweredAsTheWebServerLikes(self) -> None:
         """

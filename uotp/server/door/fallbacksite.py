@@ -3,9 +3,7 @@ A connection to the web server behind us that answers one visitor, byte for byte
 what it says goes to him, and so does the end of either.
 
 What either side does not take is not read of the other.  What is read costs units of an allowance that
-all visitors have together, so that they take no more of a turn than one client does.  While somebody
-downloads, the program never sleeps, so the processor is offered to others after each read: to the client of a flow on
-the same machine, or the VPN (see L{uotp.transport.handshakes}).
+all visitors have together, so that they take no more of a turn than one client does.
 """
 
 from __future__ import annotations
@@ -22,7 +20,7 @@ from zope.interface import implementer
 from uotp.boundaries import Allowance
 from uotp.server.door.fallback import DialledSite, Fallback
 from uotp.server.door.seams import Guest
-from uotp.transport import UNIT_BYTES, offerProcessor
+from uotp.transport import UNIT_BYTES
 
 OWED_ANSWER_SECONDS = 90.0
 """
@@ -40,7 +38,8 @@ themselves.
 SITE_READ_BYTES = 16 * 1024
 """
 So much is read of the web server at one go, which fills a record of TLS.  With the 64 KiB that Twisted reads, others
-wait longer while a visitor downloads.
+wait longer while a visitor downloads, above all where other programs want the processor too (see C{bench/README.rst}).
+To offer it to them behind each read, as handshakes do, makes that worse.
 """
 
 MOST_UNSENT_BYTES = 64 * 1024
@@ -187,7 +186,6 @@ class FallbackSite(TwistedProtocol):
         allowance = self._allowance
         allowance.spend(-(-len(data) // UNIT_BYTES))
         self._guest.say(data)
-        offerProcessor()
         if (allowance.isSpent or allowance.owner.isExhausted) and not self._waits and not self._isOver:
             self._waits = True
             self.transport.pauseProducing()

@@ -14,7 +14,6 @@ from uotp.boundaries import Allowance
 from uotp.errors import forgetFrames
 from uotp.server.door.heads import MOST_HEAD_LINES, MOST_REQUEST_HEAD_BYTES, linesOfHead, mayBeRequest
 from uotp.server.door.seams import Guest
-from uotp.transport import offerProcessor
 
 NOT_FOUND = 404
 
@@ -115,7 +114,6 @@ class StaticSite:
             if allowance.isSpent or allowance.owner.isExhausted:
                 self._waits = True
                 self._guest.pauseReading()
-                offerProcessor()
                 allowance.later(self._turn)
                 return
         if self._hasEnded and not self._isOver:
