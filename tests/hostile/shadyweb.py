@@ -133,6 +133,8 @@ class ShadyWeb:
         connection.sendall(frame(BINARY, welcome, None))
         while True:
             message = readMessage(connection)
+            if len(message) < HEADER.size:  # a goodbye
+                return
             while message:
                 kind, _, segment, size, _ = HEADER.unpack_from(message)
                 payload, message = message[HEADER.size : HEADER.size + size], message[HEADER.size + size :]

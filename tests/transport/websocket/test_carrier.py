@@ -241,6 +241,28 @@ class BoundTests(_CarrierTestCase):
         self.reactor.advance(0)
         self.assertLost(PeerError)
 
+    def test_aStrangersFramesCountUntilHeIsKnown(self) -> None:
+        """
+        However few come at a time; those that bring something are for others to judge.
+        """
+        ping = controlMessage(Opcode.PING, bytes(100), masks=True)
+        self.comes(*[message(b"x") * 30] * 100)
+        self.comes(*[ping * 30] * (MOST_FRAMES // 30))
+        self.assertNotIn("lost", self.diary.says)
+        self.comes(ping * 30)
+        self.reactor.advance(0)
+        self.assertLost(PeerError)
+
+    def test_whoIsKnownMaySendAnyNumber(self) -> None:
+        """
+        They cost units of his allowance.
+        """
+        self.limit()
+        for _ in range(3 * MOST_FRAMES // 30):
+            self.comes(EMPTY * 30)
+            self.reactor.advance(1.0)
+        self.assertNotIn("lost", self.diary.says)
+
     def test_pausedProtocolIsHandedNothing(self) -> None:
         """
         Also of what was left over for the next turn.
@@ -275,7 +297,7 @@ class BoundTests(_CarrierTestCase):
         self.comes(ping * 50)
         self.assertEqual(len(self.socket.taken), 127)
         self.socket.room = 0
-        for _ in range(100):
+        for _ in range(30):
             self.comes(ping * 50)
         self.assertLessEqual(self.connection.queuedBytes(), 2 * 127)
         before = self.connection.queuedBytes()

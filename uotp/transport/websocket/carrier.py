@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 
 from uotp.boundaries import Allowance
 from uotp.errors import PeerError
+from uotp.process import Unlimited
 from uotp.transport.websocket.decoder import FrameDecoder
 from uotp.transport.websocket.frames import (
     FINAL,
@@ -41,9 +42,12 @@ FRAMES_A_UNIT = 8
 
 MOST_FRAMES = 2048
 """
-So many frames may come at one go where nobody bounds the work: before the other end has shown who it is, one
-or two messages come.  It takes some three milliseconds.
+So many frames may come at one go, and where nobody bounds the work so many in all that bring nothing: before the other
+end has shown who it is, one or two messages come.  It takes some three milliseconds.
 """
+
+MUCH_IN_VAIN = "it sends thousands of frames of WebSocket with almost nothing in them"
+"""Why somebody is refused who sends more."""
 
 PONG_SECONDS = 1.0
 """While the other end takes nothing, a ping is answered no more often, so that answers do not pile up."""
@@ -117,6 +121,7 @@ class WebSocketCarrier:
         self._masks = masks
         self._decoder = FrameDecoder(isMasked=not masks)
         self._hasTurn = False
+        self._vain = 0  # frames that brought nothing, while nobody bounds the work
         self._hasSaidGoodbye = self._isLost = False
         self._lastPong = float("-inf")
         self._deadline: Any = None
@@ -225,16 +230,20 @@ class WebSocketCarrier:
         """
         allowance, count = self._stream.allowance, 0
         while True:
+            before = len(pieces)
             taken = self._decoder.take(PORTION_FRAMES, pieces)
             allowance.spend(taken // FRAMES_A_UNIT)
+            if isinstance(allowance, Unlimited):
+                self._vain += max(0, taken - (len(pieces) - before))
+                if self._vain >= MOST_FRAMES:
+                    raise PeerError(MUCH_IN_VAIN)
             if taken < PORTION_FRAMES:
                 return False
             if allowance.isSpent or allowance.owner.isExhausted:
                 return True
             count += taken
             if count >= MOST_FRAMES:
-                reason = "it sends thousands of frames of WebSocket with almost nothing in them"
-                raise PeerError(reason)
+                raise PeerError(MUCH_IN_VAIN)
 
     def _answer(self) -> None:
         """
