@@ -17,6 +17,8 @@ from uotp.wire import Kind, controlFrame
 class ScriptedChannel:
     """
     Says what it was told to, a part each second.
+
+    @ivar sent: how often something was sent on it.
     """
 
     def __init__(self, clock: Clock, *parts: bytes) -> None:
@@ -25,11 +27,13 @@ class ScriptedChannel:
         """
         self._clock = clock
         self._parts = list(parts)
+        self.sent = 0
 
     def send(self, data: bytes, seconds: float) -> None:
         """
-        Let it vanish.
+        Count it.
         """
+        self.sent += 1
 
     def receive(self, seconds: float) -> bytes:
         """
@@ -90,3 +94,13 @@ class OpenTunnelTests(SynchronousTestCase):
         for number in range(5000):
             tunnel.take(pong(number))
         self.assertLess(tracemalloc.get_traced_memory()[0], 50_000)
+
+    def test_manyPingsAtOnceHaveOneAnswer(self) -> None:
+        """
+        A server that sends thousands of them and reads slowly would keep whoever waits for hours.
+        """
+        clock = Clock()
+        channel = ScriptedChannel(clock)
+        tunnel = OpenTunnel(channel, clock.seconds)  # type: ignore[arg-type]  # as much as is needed
+        tunnel.take(b"".join(controlFrame(Kind.PING, number.to_bytes(8, "big")) for number in range(5000)))
+        self.assertEqual(channel.sent, 1)

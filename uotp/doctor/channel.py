@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from uotp.doctor.seams import TcpLine
 from uotp.path import PathStats
-from uotp.tls.inspection import TlsTalk
+from uotp.tls.inspection import HandshakeTrouble, TlsTalk
 
 FIRST_BYTES = 32
 """So much of what came first is kept, to know by it what another protocol is."""
@@ -61,6 +61,7 @@ class ServerChannel:
         """
         Send all of some bytes.
 
+        @raise HandshakeTrouble: when TLS has come to its end before.
         @raise OSError: when that cannot be done; C{TimeoutError} when it took too long.
         """
         if self._talk is None:
@@ -123,5 +124,5 @@ class ServerChannel:
         """
         Send what TLS has to say still, as an alert, where that can be done.
         """
-        with suppress(OSError):
+        with suppress(OSError, HandshakeTrouble):
             self._flush(SOFT_SECONDS)

@@ -122,7 +122,7 @@ class OpenTunnel:
         except TimeoutError as error:
             reason = f"what was sent is not acknowledged within {seconds:g} s"
             raise TunnelGone(reason) from error
-        except OSError as error:
+        except (HandshakeTrouble, OSError) as error:
             raise TunnelGone(goneWords(error)) from error
 
     def _read(self, deadline: float) -> None:
@@ -137,10 +137,8 @@ class OpenTunnel:
             came = self._channel.receive(max(deadline - self._clock(), 0.0))
         except TimeoutError:
             raise
-        except OSError as error:
+        except (HandshakeTrouble, OSError) as error:
             raise TunnelGone(goneWords(error)) from error
-        except HandshakeTrouble as error:
-            raise TunnelGone(error.words or "the connection ended") from error
         if not came:
             reason = "the server has closed the connection"
             raise TunnelGone(reason)
@@ -148,7 +146,8 @@ class OpenTunnel:
 
     def take(self, data: bytes) -> None:
         """
-        Obey what has come.
+        Obey what has come.  Of several pings at one go the last one is answered: whoever sends thousands and reads
+        slowly would keep us for hours.
 
         @raise TunnelGone: when no uotp sends that, or the server ends the tunnel.
         """
@@ -157,20 +156,25 @@ class OpenTunnel:
         except PeerError as error:
             raise TunnelGone(str(error)) from error
         self.datagrams += countOf([train for _, train in (*decoded.arrivals, *decoded.again)])
+        ping: bytes | None = None
         for kind, payload in decoded.controls:
             if kind is Kind.PONG:
                 self._awaited = None if payload == self._awaited else self._awaited
             elif kind is Kind.PING:
-                self._send(controlFrame(Kind.PONG, payload), 1.0)
+                ping = payload
             elif kind is Kind.STATUS:
                 self._status = statusOf(payload)
             elif kind is Kind.DRAIN:
                 reason = "the server ends the tunnel: it stops"
                 raise TunnelGone(reason)
+        if ping is not None:
+            self._send(controlFrame(Kind.PONG, ping), 1.0)
 
 
-def goneWords(error: OSError) -> str:
+def goneWords(error: HandshakeTrouble | OSError) -> str:
     """
     @return: that a connection is gone, and why.
     """
+    if isinstance(error, HandshakeTrouble):
+        return error.words or "the connection ended"
     return f"the connection is gone: {error.strerror or 'it was closed'}"

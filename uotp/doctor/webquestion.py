@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
 from uotp.doctor.channel import ServerChannel
@@ -53,12 +53,13 @@ def askWeb(channel: ServerChannel, seconds: float, clock: Callable[[], float]) -
 def dateIn(head: bytes) -> datetime | None:
     """
     @param head: the head of an answer of HTTP.
-    @return: the time at which it says that it was written.
+    @return: the time at which it says that it was written, in UTC, as also where it names no time zone.
     """
     found = re.search(rb"\r\n[Dd]ate: ([^\r\n]{1,40})\r\n", head)
     if found is None:
         return None
     try:
-        return parsedate_to_datetime(found[1].decode("ascii", "replace"))
-    except ValueError:
+        written = parsedate_to_datetime(found[1].decode("ascii", "replace"))
+        return written.replace(tzinfo=timezone.utc) if written.tzinfo is None else written.astimezone(timezone.utc)
+    except (ValueError, OverflowError):
         return None

@@ -131,9 +131,14 @@ class TlsTalk:
     def write(self, data: bytes) -> None:
         """
         Encrypt some bytes, for L{outgoing}.
+
+        @raise HandshakeTrouble: when TLS has come to its end before.
         """
-        for start in range(0, len(data), ROOM_BYTES):
-            self._connection.send(data[start : start + ROOM_BYTES])
+        try:
+            for start in range(0, len(data), ROOM_BYTES):
+                self._connection.send(data[start : start + ROOM_BYTES])
+        except SSL.Error as error:
+            raise self._trouble(error) from error
 
     def read(self) -> bytes | None:
         """

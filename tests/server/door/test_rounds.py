@@ -43,6 +43,16 @@ class RoundsTests(SynchronousTestCase):
         self.rounds.end("nobody")
         self.assertFalse(self.begin(103))
 
+    def test_whoBeginsAnewCountsOnce(self) -> None:
+        """
+        He had to go, and is brought to the web server once more before that is done.
+        """
+        for _ in range(2 * MOST_ALIKE):
+            self.assertTrue(self.begin(1))
+        self.assertTrue(self.begin(1, b"GET /other"))
+        self.rounds.end(1)
+        self.assertFalse(self.rounds._waiting or self.rounds._words)
+
     def test_onlyTheBeginningIsCompared(self) -> None:
         for number in range(MOST_ALIKE):
             self.assertTrue(self.begin(number, b"a" * COMPARED_BYTES + bytes([number])))

@@ -288,6 +288,38 @@ class VisitorTests(VisitorTestCase):
             self.clock.advance(0)
         self.assertTrue(backend.isRead)
 
+    def test_whatWaitsForTheWebServerIsCounted(self) -> None:
+        """
+        There may be a thousand visitors while it does not answer.
+        """
+        memory = self.turns.memory
+        for outcome in ("it is there", "it is down", "he goes"):
+            self.accept().dataReceived(GET)
+            stream = self.transports[-1]
+            stream.protocol.dataReceived(bytes(20_000))
+            self.assertGreater(memory.used, 20_000, outcome)
+            if outcome == "it is there":
+                self.reactor.connect()
+            elif outcome == "it is down":
+                self.reactor.refuse()
+                self.clock.advance(0)
+            else:
+                stream.lose()
+            self.assertEqual(memory.used, 0, outcome)
+            stream.lose()
+            self.settle()
+            self.clock.advance(0)
+
+    def test_whoKeepsTooMuchWaitingIsGivenUp(self) -> None:
+        self.turns.memory.bytes = 1000
+        self.accept().dataReceived(GET)
+        stream = self.transports[0]
+        stream.protocol.dataReceived(bytes(20_000))
+        self.clock.advance(0)
+        self.clock.advance(0)
+        self.assertTrue(stream.aborted)
+        self.assertTrue(self.reactor.dials[0].isOver)
+
     def test_aGreedyVisitorHasNoMoreThanItsTurn(self) -> None:
         self.accept().dataReceived(GET)
         site, backend = self.reactor.connect()

@@ -99,6 +99,7 @@ class FallbackSite(TwistedProtocol):
             return
         self._unsent.append(data)
         self._unsentBytes += len(data)
+        self._room.hold(self._unsentBytes, self._giveUp)
         if self._unsentBytes >= MOST_UNSENT_BYTES:
             self._guest.pauseReading()
 
@@ -167,6 +168,7 @@ class FallbackSite(TwistedProtocol):
         self.transport.registerProducer(self, True)
         wasFull = self._unsentBytes >= MOST_UNSENT_BYTES
         unsent, self._unsent = self._unsent, []
+        self._room.release()
         for each in unsent:
             self.transport.write(each)
         if self._hasEnded:
@@ -254,6 +256,7 @@ class FallbackSite(TwistedProtocol):
         if self._isOver:
             return
         self._isOver = True
+        self._room.release()
         unsent, self._unsent = b"".join(self._unsent), []
         self._guest.siteDown(unsent)
 
@@ -266,6 +269,7 @@ class FallbackSite(TwistedProtocol):
         self._isOver = True
         self._unsent = []
         if not self._isOpen:
+            self._room.release()
             dial, self.dial = self.dial, None
             if dial is not None:  # or visitors who come and go leave descriptors behind
                 dial.disconnect()

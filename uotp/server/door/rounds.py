@@ -31,11 +31,12 @@ class Rounds:
 
     def begin(self, visitor: Hashable, words: bytes) -> bool:
         """
-        Somebody wants to be brought to the web server.
+        Somebody wants to be brought to the web server.  One who counts already counts once, by what he has said now.
 
         @param words: what he has said so far.
         @return: whether he may be; then he counts until L{end}.
         """
+        self.end(visitor)
         words = words[:COMPARED_BYTES]
         if self._waiting[words] >= MOST_ALIKE:
             return False
