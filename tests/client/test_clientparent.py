@@ -130,6 +130,12 @@ class FakeCredentials:
         Nothing is out of date.
         """
 
+    def expiring(self) -> tuple[()]:
+        """
+        Nothing ends some day.
+        """
+        return ()
+
 
 class ClientParentTests(SynchronousTestCase):
     """
@@ -150,7 +156,7 @@ class ClientParentTests(SynchronousTestCase):
         """
         @return: a parent, started, whose workers have begun.
         """
-        settings = ClientSettings(servers=(ServerPlace(*SERVER),), **{"listen": LISTEN, **choices})
+        settings = ClientSettings(**{"servers": (ServerPlace(*SERVER),), "listen": LISTEN, **choices})
         given: Any = credentials
         parent = ClientParent(settings, None, given, self.reactor, WORKERS, self.launcher.launch)
         parent.startService()
@@ -397,6 +403,19 @@ class ClientParentTests(SynchronousTestCase):
         self.successResultOf(parent.stopService())
         self.reactor.run()
         self.assertEqual(self.launcher.started, [])
+
+    def test_reportTellsWhetherThereIsTls(self) -> None:
+        """
+        Also where there are credentials for a proxy alone.
+        """
+        servers = (ServerPlace(*SERVER, "/a"),)
+        forProxy = FakeCredentials()
+        forProxy.isPlain = True
+        self.assertEqual(self.parent(forProxy, servers=servers).commonReport().remote, "ws://vpn.test:8443/...")
+        self.assertEqual(self.parent(servers=servers).commonReport().remote, "ws://vpn.test:8443/...")
+        self.assertEqual(
+            self.parent(FakeCredentials(), servers=servers).commonReport().remote, "wss://vpn.test:8443/..."
+        )
 
     def test_whatThereIsIsSharedOut(self) -> None:
         """

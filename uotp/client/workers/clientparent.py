@@ -252,7 +252,7 @@ class ClientParent(ClientFront):
         """
         See L{uotp.monitoring.ParentReporter}.
         """
-        return commonReport(self, "client", self.settings.servers[0].shown(isPlain=self.credentials is None))
+        return commonReport(self, "client", self.settings.servers[0].shown(isPlain=self.isPlain))
 
     @property
     def trouble(self) -> str:
