@@ -8,6 +8,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from OpenSSL import SSL
+
 from tests.doubles.certificates import DAY, NOW, Authority
 from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase, meet
 from uotp.errors import ConfigurationError
@@ -131,6 +133,21 @@ class ProxyTlsTests(ProxyFilesTestCase):
         self.assertIn("if one of them is the proxy, say so by proxy", str(pair.client.refusal), "no setting of servers")
         address = self.credentials(ProxyPlace(ProxyKind.HTTPS, "127.0.0.1", 1))
         self.assertWelcome(meet(self.server(), address.proxyConnection))
+
+    def test_wordsAreAboutTheProxy(self) -> None:
+        """
+        What can be done about a server is of no use here: no certificate of ours is shown to a proxy.
+        """
+        client = self.credentials()
+        stranger = self.server(STRANGER.issue("good.test"))
+        words = "unknown issuer 'CN=Stranger CA'; proxyCafile makes that CA trusted; "
+        words += "if it should be known, the proxy may not send its whole chain"
+        self.assertEqual(meet(stranger, client.proxyConnection).client.refusal, words)
+        asking = meet(self.server(clientsFrom=TRUSTED), client.proxyConnection)
+        words = "the proxy wants a client certificate, and none is shown to a proxy here"
+        self.assertEqual(asking.client.refusal, words)
+        noTls = SSL.Error([("SSL routines", "", "wrong version number")])
+        self.assertIn("begins with http://", str(client.proxyConnection().refusalWords(noTls)))
 
     def test_newCasAreTrustedFromTheReloadOn(self) -> None:
         """

@@ -23,6 +23,7 @@ LATELY = timedelta(days=2)
 
 NO_CERTIFICATE = "no client certificate"
 NO_TLS = "the peer does not speak TLS"
+NO_TLS_OF_PROXY = "what answers there does not speak TLS: the URL of an HTTP proxy without TLS begins with http://"
 NO_VERSION = "no common TLS version (1.2 and 1.3 are known here)"
 NO_CIPHER = "no common cipher"
 TOO_MUCH = "the peer sends too much in its handshake (too many certificates, or too large ones)"
@@ -53,7 +54,11 @@ REFUSED_US = "the peer refused the handshake: "
 OWN_CHECK = "internal error"
 """OpenSSL sends this when a program's own check refuses: a server's list of clients, or a client's name or pin."""
 
-OWN_CHECKS = {"server": "our key is not in its list of clients", "client": "wrong name or pin"}
+OWN_CHECKS = {
+    "server": "our key is not in its list of clients",
+    "client": "wrong name or pin",
+    "proxy": "a check of its own",
+}
 """What such a check of the peer has against us."""
 
 WANTS_OTHER_VERSION = "protocol version"
@@ -103,7 +108,7 @@ def errorWords(error: SSL.Error, connection: RecordConnection | None, peer: str)
 
     @param error: what ended the connection.
     @param connection: where it happened, if that is still known.
-    @param peer: what the peer is to be, C{server} or C{client}.
+    @param peer: what the peer is to be, C{server}, C{client} or C{proxy}.
     @return: one line, or L{None} when the error says only that the connection
         is gone.
     """
@@ -115,6 +120,8 @@ def errorWords(error: SSL.Error, connection: RecordConnection | None, peer: str)
         if alert is not None:
             return _alertWords(alert[1], connection, peer)
         words = OUR_ERRORS.get(reason)
+        if words == NO_TLS and peer == "proxy":
+            return NO_TLS_OF_PROXY
         if words == NO_TLS:
             return words + _speechWords(b"" if connection is None else connection.foreign)
         if words is not None:
@@ -167,7 +174,9 @@ def _speechWords(shown: bytes) -> str:
     return (": " + (speech or "was {plain} said there?")).format(plain=spelled("tls=None"))
 
 
-def _wantsCertificate() -> str:
+def _wantsCertificate(peer: str) -> str:
+    if peer == "proxy":
+        return "the proxy wants a client certificate, and none is shown to a proxy here"
     return f"the server wants a client certificate ({spelled('cert')})"
 
 
@@ -177,18 +186,18 @@ def _alertWords(alert: str, connection: RecordConnection | None, peer: str) -> s
         # when the server's has come the ciphers are agreed upon.
         seenPeer = connection.get_peer_certificate() is not None
         if seenPeer and connection.get_certificate() is None:
-            return _wantsCertificate()
+            return _wantsCertificate(peer)
         if not seenPeer:
             return NO_CIPHER
     if alert == "certificate required":
-        return _wantsCertificate()
+        return _wantsCertificate(peer)
     words = ALERTS.get(alert)
     if words is None:
         return REFUSED_US + plainText(alert)
     ours = None if connection is None else _ownCertificate(connection)
     return words.format(
         peer=peer,
-        own="client" if peer == "server" else "server",
+        own="server" if peer == "client" else "client",
         ownCheck=OWN_CHECKS[peer],
         issuer="the CA that has signed it" if ours is None else nameText(ours.issuer),
         dates="its log says more" if ours is None else _dates(ours, peer),

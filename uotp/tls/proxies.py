@@ -89,7 +89,7 @@ class ProxyTls:
         @param newest: tells who is trusted now; those of the file when left out.
         @return: a new connection.
         """
-        requirements = Requirements("server", name=self._name)
+        requirements = Requirements("server", name=self._name, isProxy=True)
         connection = self._kind(self._context, requirements, socket, self.trusted, newest)
         if not self._name.isAddress:
             connection.set_tlsext_host_name(self._name.text.encode("ascii"))

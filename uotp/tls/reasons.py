@@ -121,7 +121,7 @@ def verificationWords(error: int, depth: int, certificate: x509.Certificate, pee
     @param error: the number that OpenSSL gave, one of C{X509_V_ERR_*}.
     @param depth: where in the chain: 0 is the peer's own certificate.
     @param certificate: the one that stands there.
-    @param peer: what the peer is to be, C{server} or C{client}.
+    @param peer: what the peer is to be, C{server}, C{client} or C{proxy}.
     @param now: what the clock says.
     @return: one line.
     """
@@ -134,7 +134,7 @@ def verificationWords(error: int, depth: int, certificate: x509.Certificate, pee
     if error == Codes.ERR_CERT_CHAIN_TOO_LONG:
         words = "too many certificates between the peer's own and a trusted CA"
     elif error == Codes.ERR_INVALID_PURPOSE and depth == 0:
-        words = f"not a {peer} certificate (wrong purpose)"
+        words = f"not a {'client' if peer == 'client' else 'server'} certificate (wrong purpose)"
     elif error == Codes.ERR_CERT_REVOKED:
         words = f"{what} was revoked by {issuer}; it has to be replaced"
     elif error in _LIST_OF_NO_USE:
@@ -184,9 +184,11 @@ def _howToTrust(peer: str, whom: str) -> str:
     """
     @return: what to do about an issuer that is not known.
     """
-    cafile = spelled("cafile")
+    cafile = spelled("proxyCafile" if peer == "proxy" else "cafile")
     if peer == "client":
         return f"clients are let in that a CA of {cafile} has signed"
+    if peer == "proxy":
+        return f"{cafile} makes {whom} trusted; if it should be known, the proxy may not send its whole chain"
     return (
         f"{cafile} makes {whom} trusted; if it should be known, the server may not send its whole chain, "
         "or a proxy answers in its place"

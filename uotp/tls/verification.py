@@ -56,6 +56,7 @@ class Requirements:
     @ivar name: whom it must be for, if that matters.
     @ivar pins: the keys, one of which it must have; none means any.
     @ivar clients: the list in which its key must be, if there is one.
+    @ivar isProxy: whether it is the proxy on the way to a server, which the words for the log call it then.
     """
 
     peer: str
@@ -63,6 +64,14 @@ class Requirements:
     name: PeerName | None = None
     pins: tuple[bytes, ...] = ()
     clients: ClientList | None = None
+    isProxy: bool = False
+
+    @property
+    def shownPeer(self) -> str:
+        """
+        What the peer is to be called.
+        """
+        return "proxy" if self.isProxy else self.peer
 
     def objection(self, certificate: x509.Certificate) -> Objection | None:
         """
@@ -148,7 +157,7 @@ class VerifyingConnection(RecordConnection):
 
         @raise SSL.Error: then.
         """
-        if self._peer == "server" and not isStrong(cipher):
+        if self._requirements is not None and self._requirements.peer == "server" and not isStrong(cipher):
             self._refuse(weaknessWords(cipher), Refusal.HANDSHAKE)
             raise SSL.Error([("uotp", "", "cipher too weak")])
 
@@ -240,7 +249,7 @@ class VerifyingConnection(RecordConnection):
         """
         if self.refusal is not None:
             return self.refusal
-        return errorWords(error, self, self._peer) if isinstance(error, SSL.Error) else None
+        return errorWords(error, self, self._shownPeer) if isinstance(error, SSL.Error) else None
 
     def refusalKind(self, error: BaseException | None = None) -> Refusal | None:
         """
@@ -252,8 +261,8 @@ class VerifyingConnection(RecordConnection):
         return None if self.refusalWords(error) is None or not isinstance(error, SSL.Error) else errorKind(error)
 
     @property
-    def _peer(self) -> str:
-        return "client" if self._requirements is None else self._requirements.peer
+    def _shownPeer(self) -> str:
+        return "client" if self._requirements is None else self._requirements.shownPeer
 
     def _afterLists(self, certificate: x509.Certificate, error: int, depth: int, *, ok: bool) -> tuple[int, bool]:
         """
@@ -274,7 +283,7 @@ class VerifyingConnection(RecordConnection):
             # that bounds its work.  It calls for the peer's own certificate once more, without one.
             if not requirements.chain and error != X509VerificationCodes.ERR_CERT_CHAIN_TOO_LONG:
                 return None
-            words = verificationWords(error, depth, certificate, requirements.peer, utcNow())
+            words = verificationWords(error, depth, certificate, requirements.shownPeer, utcNow())
             return Objection(words, verificationKind(error))
         return requirements.objection(certificate) if depth == 0 else None
 

@@ -12,7 +12,6 @@ from typing import Any
 from OpenSSL import SSL
 
 from uotp.errors import PeerError
-from uotp.telemetry import spelled
 from uotp.transport.preamble import Preamble
 from uotp.transport.tls import TlsConnection, isEndOfStream
 
@@ -74,8 +73,7 @@ class TlsPreambleExchange:
         except SSL.Error as error:
             if isEndOfStream(error) and self.tls.refusalWords(error) is None:
                 raise EOFError from None
-            words = (self.tls.refusalWords(error) or UNKNOWN_TROUBLE).replace(spelled("cafile"), spelled("proxyCafile"))
-            reason = f"TLS to the proxy: {words}"
+            reason = f"TLS to the proxy: {self.tls.refusalWords(error) or UNKNOWN_TROUBLE}"
             raise PeerError(reason) from None
 
     def _hear(self) -> None:
