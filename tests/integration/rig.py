@@ -46,13 +46,14 @@ def foregroundCommand(which: str, *words: str) -> list[str]:
     return twistdCommand("-n", "--pidfile=", f"uotp-{which}", *words)
 
 
-def runAllToEnd(commands: Sequence[list[str]]) -> list[subprocess.CompletedProcess[str]]:
+def runAllToEnd(commands: Sequence[list[str]], atATime: int = 2) -> list[subprocess.CompletedProcess[str]]:
     """
-    Run programs that end by themselves, two at a time.
+    Run programs that end by themselves, some at a time.
 
+    @param atATime: so many; more than two when they do little but wait.
     @return: what became of each, in the order of the commands.
     """
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(atATime) as pool:
         return list(pool.map(runToEnd, commands))
 
 

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.integration.harness import runToEnd
-from tests.integration.rig import RigTestCase
+from tests.integration.rig import RigTestCase, runAllToEnd
 
 BOTH_ENDS = """\
 import gc, socket, sys
@@ -152,6 +151,9 @@ WAYS = (
     "visitors whose site is down, plain",
 )
 
+AT_A_TIME = 5
+"""So many of them are tried together: each waits for most of the time."""
+
 
 class GarbageTests(RigTestCase):
     """
@@ -160,6 +162,6 @@ class GarbageTests(RigTestCase):
 
     def test_nothingOfOursIsLeftToTheCollector(self) -> None:
         pki = self.newPki()
-        for way in WAYS:
-            ended = runToEnd([sys.executable, "-c", BOTH_ENDS, pki.directory, way])
+        commands = [[sys.executable, "-c", BOTH_ENDS, pki.directory, way] for way in WAYS]
+        for way, ended in zip(WAYS, runAllToEnd(commands, AT_A_TIME), strict=True):
             self.assertEqual((ended.returncode, ended.stdout.strip()), (0, "found:"), f"{way}: {ended.stderr}")
