@@ -112,6 +112,31 @@ def _socks(ground: Ground) -> Between:
     )
 
 
+def _dante(ground: Ground) -> Between:
+    """
+    SOCKS5 for everybody.
+    """
+    host, port = ground.way.server
+    text = f"""
+logoutput: stderr
+internal: {host} port = {port}
+external: {host}
+clientmethod: none
+socksmethod: none
+user.privileged: root
+user.unprivileged: nobody
+client pass {{ from: 0.0.0.0/0 to: 0.0.0.0/0 }}
+socks pass {{ from: 0.0.0.0/0 to: 0.0.0.0/0 protocol: tcp }}
+"""
+    proxy = f"socks5://{host}:{port}"
+    return Between(
+        [(["danted", "-f", "FILE"], text)],
+        _shows(ground.pki),
+        [*_trusts(ground.pki), "--proxy", proxy],
+        [host, str(ground.way.behind)],
+    )
+
+
 def _nginxText(ground: Ground) -> str:
     return f"""
 daemon off;
@@ -190,6 +215,7 @@ WAYS: Mapping[str, tuple[Arrange, str | None]] = {
     "wss": (_direct, None),
     "squid": (_squid, "squid"),
     "socks": (_socks, "microsocks"),
+    "dante": (_dante, "danted"),
     "nginx": (_nginx, "nginx"),
     "haproxy": (_haproxy, "haproxy"),
     "nginx-haproxy": (_nginxAndHaproxy, "nginx"),

@@ -13,8 +13,10 @@ from uotp.client.dial.outcomes import DialOutcome
 from uotp.client.dial.patience import DialStep
 from uotp.errors import PeerError
 from uotp.net import ProxyKind, ProxyPlace
+from uotp.wire import Kind, controlFrame
 
 PROXY = ProxyPlace(ProxyKind.HTTP, "proxy.test", 3128)
+QUICKACK = b"\7\0\0"
 NAMED = "the proxy proxy.test port 3128"
 
 
@@ -46,6 +48,20 @@ class ThroughProxyTests(SlotTestCase):
         self.assertEqual(self.context.patience.usual(DialStep.CONNECT), 3)
         self.assertEqual(self.context.patience.usual(DialStep.PROXY), 3)
         self.assertFalse(self.last.cancelled)
+
+    def test_bothEndsAcknowledgeAtOnceBehindAProxy(self) -> None:
+        """
+        It may hold back what it has until then.
+        """
+        for proxy in (PROXY, None):
+            self.context.dialer.proxy = proxy
+            self.useFormat2()
+            self.slot().dial()
+            attempt = self.welcomeLast()
+            hello = attempt.transport.stream[0]
+            self.assertEqual(hello.endswith(QUICKACK), proxy is not None)
+            attempt.tunnel.dataReceived(controlFrame(Kind.PADDING))
+            self.assertEqual(attempt.transport.acknowledges, int(proxy is not None))
 
     def test_proxyThatDoesNotAnswerIsNamed(self) -> None:
         self.slot().dial()

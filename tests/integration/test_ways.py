@@ -52,6 +52,9 @@ class WaysTests(ProgramTestCase):
     def test_aProxyOfSocks5WithAPassword(self) -> None:
         self.carriedThrough("socks")
 
+    def test_aProxyOfSocks5ForEverybody(self) -> None:
+        self.carriedThrough("dante")
+
     def test_aWebSocketThroughNginx(self) -> None:
         self.carriedThrough("nginx")
 
@@ -62,5 +65,5 @@ class WaysTests(ProgramTestCase):
         self.carriedThrough("nginx-haproxy")
 
     def test_eachWayIsTried(self) -> None:
-        tried = {"wss", "squid", "socks", "nginx", "haproxy", "nginx-haproxy"}
+        tried = {"wss", "squid", "socks", "dante", "nginx", "haproxy", "nginx-haproxy"}
         self.assertEqual(set(WAYS), tried)

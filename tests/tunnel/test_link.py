@@ -656,6 +656,12 @@ class Format2LinkTests(_LinkTestCase):
         self.receive(self.peer.encode([Train(MUCH_BYTES, bytes(MUCH_BYTES))]))
         self.assertEqual(self.stream.acknowledges, 3)
 
+    def test_kernelAcknowledgesAllAtOnceForWhoGoesThroughAProxy(self) -> None:
+        link = Format2Link(self.stream, self.owner, self.session, self.clock, quickAcks=True)
+        link.received(self.peer.encode([ONE]))
+        link.received(PING)
+        self.assertEqual(self.stream.acknowledges, 2)
+
     def test_kernelIsToldABoundOnce(self) -> None:
         for bound in (None, 8192, 8192, 4096, None, None):
             self.link.boundInFlight(bound)

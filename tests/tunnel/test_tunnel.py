@@ -38,7 +38,8 @@ from uotp.tunnel.states import TunnelEvent as Event
 from uotp.tunnel.states import TunnelState as State
 from uotp.tunnel.tunnel import CLOSE_SECONDS, DRAIN_SECONDS, Tunnel
 from uotp.wire.format1 import LENGTH_BYTES, Format1Codec
-from uotp.wire.hello import ClientHello, ServerHello, Token, WireFormat, encodeServerHello
+from uotp.wire.format2 import Kind, controlFrame
+from uotp.wire.hello import ClientHello, ServerHello, Token, WireFormat, encodeClientHello, encodeServerHello
 from uotp.wire.negotiation import WireChoice
 
 HELLO = uuid.UUID(bytes=bytes(range(16)), version=4).bytes
@@ -950,6 +951,15 @@ class Format2Tests(_TunnelTestCase):
         tunnel.dataReceived(b"\0")
         self.assertTrue(transport.aborted)
         self.assertEqual(tunnel.fault, "it does not answer in format 2")
+
+    def test_serverAcknowledgesAtOnceWhereTheClientAsksForThat(self) -> None:
+        for quickAcks in (True, False):
+            tunnel = self.accepted()
+            stream = self.connect(tunnel)
+            tunnel.dataReceived(encodeClientHello(ClientHello(WireFormat.TWO, HELLO, quickAcks=quickAcks)))
+            tunnel.welcome(self.session, isNew=True, keptSeconds=150)
+            tunnel.dataReceived(controlFrame(Kind.PADDING))
+            self.assertEqual(stream.acknowledges, int(quickAcks))
 
     def test_serverWelcomesWithWhatItKnows(self) -> None:
         """

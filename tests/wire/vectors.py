@@ -114,6 +114,10 @@ CLIENT_HELLOS = [
         ),
         ClientHello(WireFormat.TWO, SESSION_ID, Order(OrderMode.OFF), Token(b"correct horse battery")),
     ),
+    ClientHelloVector(
+        Vector("client-hello-quickack", "756f7470 02 00 0003 5f0c9e2177b34a689d10c4e68a3b52f7 07 0000"),
+        ClientHello(WireFormat.TWO, SESSION_ID, quickAcks=True),
+    ),
 ]
 """Both ways: what we say, and what we understand."""
 
@@ -305,6 +309,7 @@ MALFORMED_CLIENT_HELLOS = [
         "04 0010 61616161616161616161616161616161",
         "two tokens",
     ),
+    Malformed("756f7470 02 00 0004 5f0c9e2177b34a689d10c4e68a3b52f7 07 0001 00", "1 bytes instead of 0"),
     Malformed("756f7470 02 00 0000 5f0c9e2177b3 1a", "no random UUID"),
     Malformed("756f7470 02 00 0000 5f0c9e2177b3 4a68 dd", "no random UUID"),
     Malformed("16 0301 0200 01 00", "tls=None"),

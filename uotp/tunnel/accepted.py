@@ -95,7 +95,7 @@ class AcceptedTunnel(Tunnel):
         if heard is None:
             return
         hello, self._rest = heard
-        self.wireFormat = hello.wireFormat
+        self.wireFormat, self._quickAcks = hello.wireFormat, hello.quickAcks
         self._acceptedBy.helloReceived(self, hello)
 
     def readConnectionLost(self) -> None:

@@ -84,6 +84,7 @@ class DialledTunnel(Tunnel):
         upgrade: Upgrade | None = None,
         *,
         pads: bool = False,
+        quickAcks: bool = False,
     ) -> None:
         """
         @param sessionId: of the session that the tunnel is to carry for.
@@ -92,6 +93,8 @@ class DialledTunnel(Tunnel):
         @param token: what is shown to the server, if it wants that.
         @param upgrade: asks a web server to go on with WebSocket; L{None} to go on without.
         @param pads: see L{Tunnel}.
+        @param quickAcks: whether both ends are to acknowledge at once what comes, in format 2: a proxy between
+            may hold back what follows until then.
         """
         super().__init__(clock, owner, pads=pads)
         self._dialledBy = owner
@@ -100,6 +103,7 @@ class DialledTunnel(Tunnel):
         self._order = order
         self._shownToken = token
         self._upgrade = upgrade
+        self._quickAcks = quickAcks
         self.wasTurnedAway = False
         self._answerDecoder = ServerHelloDecoder()
         self.answer: ServerHello | None = None
@@ -149,7 +153,7 @@ class DialledTunnel(Tunnel):
         if self.wireFormat is WireFormat.ONE and self._shownToken is not None:
             self.misbehaved(PeerError(ONLY_FORMAT_1.format(wire=spelled("wire"))))
             return
-        hello = ClientHello(self.wireFormat, self._sessionId, self._order, self._shownToken)
+        hello = ClientHello(self.wireFormat, self._sessionId, self._order, self._shownToken, self._quickAcks)
         self.transport.write(encodeClientHello(hello, pads=self._pads))
         self._dialledBy.tunnelAdvanced(self)
         if self.wireFormat is WireFormat.ONE:

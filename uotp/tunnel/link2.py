@@ -46,13 +46,22 @@ class Format2Link(TunnelLink):
     """
 
     def __init__(
-        self, stream: Stream, owner: LinkOwner, session: CarriedSession, clock: Any, *, pads: bool = False
+        self,
+        stream: Stream,
+        owner: LinkOwner,
+        session: CarriedSession,
+        clock: Any,
+        *,
+        pads: bool = False,
+        quickAcks: bool = False,
     ) -> None:
         """
         See L{TunnelLink}.
 
         @param clock: C{IReactorTime}.
         @param pads: whether the first writes are padded.
+        @param quickAcks: whether the kernel is to acknowledge at once what comes: a proxy between may hold back what
+            follows until then, as TCP does by itself (Nagle).
         """
         super().__init__(stream, owner, session, clock.seconds)
         self._numbering = session.outbound.numbering
@@ -63,6 +72,7 @@ class Format2Link(TunnelLink):
         self._owedPong: bytes | None = None  # what the ping carried that is not answered yet
         self._owesStatus = False
         self._saidDrain = False
+        self._quickAcks = quickAcks
         self._write = FirstWrites(stream.write, self._padNoMore).write if pads else stream.write
 
     def _padNoMore(self) -> None:
@@ -183,7 +193,7 @@ class Format2Link(TunnelLink):
             return
         self.bytesIn += len(data)
         self._heartbeat.heard = True
-        if len(data) < MUCH_BYTES and self._inbound.acknowledgesSoon:
+        if len(data) < MUCH_BYTES and (self._quickAcks or self._inbound.acknowledgesSoon):
             self._stream.acknowledge()
         lone = self._codec.decodeLone(data)
         if lone is None:

@@ -79,6 +79,7 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
         super().__init__(clock, TUNNEL_STATES, TunnelState.NEW)
         self._owner = owner
         self._pads = pads
+        self._quickAcks = False  # whether what comes is acknowledged at once
         self._heardHello = False
         self.wireFormat = WireFormat.ONE
         self.link: TunnelLink | None = None
@@ -122,7 +123,7 @@ class Tunnel(StateMachine[TunnelState, TunnelEvent], TwistedProtocol):
         if self.wireFormat is WireFormat.ONE:
             link = Format1Link(self.transport, self, session, self._clock.seconds)
         else:
-            link = Format2Link(self.transport, self, session, self._clock, pads=self._pads)
+            link = Format2Link(self.transport, self, session, self._clock, pads=self._pads, quickAcks=self._quickAcks)
         self.link = link
         self.openedAt = self._clock.seconds()
         self.transport.allowance = session.allowance

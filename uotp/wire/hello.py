@@ -55,8 +55,8 @@ MAX_KEPT_SECONDS = 0xFFFFFFFF
 
 class Extension(IntEnum):
     """
-    Names the types of extensions: C{STATE}, C{KEPT} and C{INSTANCE} in the server's hello, C{ORDER}
-    and C{TOKEN} in the client's, and C{PAD}, which is skipped, in either.
+    Names the types of extensions: C{STATE}, C{KEPT} and C{INSTANCE} in the server's hello, C{ORDER},
+    C{TOKEN} and C{QUICKACK} in the client's, and C{PAD}, which is skipped, in either.
     """
 
     STATE = 1
@@ -65,6 +65,7 @@ class Extension(IntEnum):
     TOKEN = 4
     INSTANCE = 5
     PAD = 6
+    QUICKACK = 7
 
 
 ORDER_MODES = {OrderMode.AUTO: 0, OrderMode.TIME: 1, OrderMode.OFF: 2, OrderMode.BULK: 3}
@@ -130,12 +131,15 @@ class ClientHello(NamedTuple):
     @ivar order: how the client wants the datagrams of its session to be put in order, both
         ways; only format 2 can tell.
     @ivar token: by what the client may join, if it shows that; only format 2 can.
+    @ivar quickAcks: whether the client asks that the kernel acknowledges at once what comes, since a proxy may hold
+        back what follows until then; only format 2 can.
     """
 
     wireFormat: WireFormat
     sessionId: bytes
     order: Order = AUTO_ORDER
     token: Token | None = None
+    quickAcks: bool = False
 
 
 class ServerHello(NamedTuple):
@@ -227,6 +231,8 @@ def encodeClientHello(hello: ClientHello, *, pads: bool = False) -> bytes:
     extensions = b"" if hello.order == AUTO_ORDER else _orderExtension(hello.order)
     if hello.token is not None:
         extensions += EXTENSION.pack(Extension.TOKEN, len(hello.token)) + hello.token
+    if hello.quickAcks:
+        extensions += EXTENSION.pack(Extension.QUICKACK, 0)
     if pads:
         extensions += _padExtension(OPENING.size + SESSION_ID_BYTES + len(extensions))
     return OPENING.pack(MAGIC, FORMAT_2, 0, len(extensions)) + hello.sessionId + extensions
@@ -323,8 +329,8 @@ class ClientHelloDecoder(_HelloDecoder):
         if taken is None:
             return None
         hello, rest = taken
-        order, token = _askedIn(hello[extensionsAt:])
-        return ClientHello(WireFormat.TWO, hello[OPENING.size : extensionsAt], order, token), rest
+        asked = _askedIn(hello[extensionsAt:])
+        return ClientHello(WireFormat.TWO, hello[OPENING.size : extensionsAt], *asked), rest
 
 
 class ServerHelloDecoder(_HelloDecoder):
@@ -409,18 +415,21 @@ def extensionsOf(data: bytes) -> Iterator[tuple[int, bytes]]:
         yield kind, data[begin:start]
 
 
-def _askedIn(extensions: bytes) -> tuple[Order, Token | None]:
+def _askedIn(extensions: bytes) -> tuple[Order, Token | None, bool]:
     """
     @return: what a client's extensions say, as far as they are known.
     @raise PeerError: when one of them says what it may not say.
     """
-    order, token = AUTO_ORDER, None
+    order, token, quickAcks = AUTO_ORDER, None, False
     for kind, value in extensionsOf(extensions):
         if kind == Extension.ORDER:
             order = _orderOf(value)
         elif kind == Extension.TOKEN:
             token = _tokenOf(value, token)
-    return order, token
+        elif kind == Extension.QUICKACK:
+            number(value, 0)
+            quickAcks = True
+    return order, token, quickAcks
 
 
 def _orderOf(value: bytes) -> Order:

@@ -138,6 +138,7 @@ class Attempt:
             context.token(),
             context.dialer.upgrade(),
             pads=settings.pad,
+            quickAcks=context.dialer.proxy is not None,
         )
         self._context.liveTunnels.add(tunnel)
         return tunnel
