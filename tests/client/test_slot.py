@@ -903,6 +903,22 @@ class SlotAtOneServerTests(SlotTestCase):
         self.assertEqual(waits[QUICK_STRAYS], FIRST_SECONDS)
         self.assertEqual(waits[-1], MOST_STRAY_SECONDS)
 
+    def test_quickTriesComeBackWithATunnelThatStays(self) -> None:
+        """
+        Servers that close what they have just welcomed, and are others each time, are not dialled as fast as can be.
+        """
+        self.slot().dial()
+        for _ in range(QUICK_STRAYS):
+            self.stray()
+            self.waitForDial()
+        for stays, wait in ((0.0, FIRST_SECONDS), (PROVED_SECONDS, STRAY_SECONDS)):
+            opened = self.welcomeLast(WELCOME_AT_FIRST)
+            self.clock.advance(stays)
+            opened.transport.lose()
+            self.waitForDial()
+            self.stray()
+            self.assertEqual(round(self.waitForDial(), 6), wait)
+
     def test_anotherAddressIsTriedFirstTheNextTime(self) -> None:
         """
         The one that leads elsewhere has not failed: for other sessions it is as good as before.

@@ -284,7 +284,6 @@ class Slot(StateMachine[SlotState, SlotEvent]):
         if not self._advance(SlotEvent.OPENED):
             tunnel.abort()
             return
-        self._strays = 0
         self._avoided.clear()
         winner = attempt.succeed(tunnel)
         self._attempt = None
@@ -380,7 +379,7 @@ class Slot(StateMachine[SlotState, SlotEvent]):
 
     def _proved(self) -> None:
         self._timer = None
-        self._failures = 0
+        self._failures = self._strays = 0  # or a server that closes all would be dialled quickly again and again
         self._isProved = self._mayForgive = True
         tunnel, reachability = self._tunnel, self._context.reachability
         if tunnel is None or tunnel.wireFormat is WireFormat.TWO or (tunnel.heard and tunnel.speech is None):
