@@ -29,14 +29,17 @@ from uotp.order import MAX_REORDER_SECONDS, MIN_REORDER_SECONDS, Order, OrderMod
 from uotp.wire.foreign import FOREIGN
 from uotp.wire.hello import (
     INSTANCE_BYTES,
+    MAGIC,
     MAX_EXTENSIONS_BYTES,
     NO_SESSION_ID,
+    OPENING,
     TELLING_BYTES,
     ClientHello,
     ClientHelloDecoder,
     ServerHello,
     ServerHelloDecoder,
     WireFormat,
+    crossedOut,
     encodeClientHello,
     encodeServerHello,
     newSessionId,
@@ -215,6 +218,21 @@ class ClientHelloTests(HelloTestCase):
         hello = opening(octets) + sessionId + octets
         parts = pieces(hello + FOLLOWING, cuts)
         self.assertTaken(ClientHelloDecoder(), parts, len(hello), ClientHello(WireFormat.TWO, sessionId))
+
+    @given(
+        st.sampled_from([vector.octets for vector, _ in [*CLIENT_HELLOS, *CLIENT_HELLOS_UNDERSTOOD]]),
+        st.integers(0, 99),
+    )
+    def test_whatIsSecretInAHelloIsCrossedOut(self, hello: bytes, cut: int) -> None:
+        """
+        However much of it has come.  What is no hello of format 2, or comes behind it, is left as it is.
+        """
+        shown = (hello + FOLLOWING)[:cut]
+        isFormat2 = hello.startswith(MAGIC) and cut >= OPENING.size
+        secret = range(OPENING.size, len(hello)) if isFormat2 else ()
+        expected = bytes(ord("x") if at in secret else octet for at, octet in enumerate(shown))
+        missing = max(len(hello) - cut, 0) if isFormat2 else 0
+        self.assertEqual(crossedOut(shown), (expected, missing))
 
     def test_whoHasChosenNoOrderSaysNothingOfIt(self) -> None:
         """

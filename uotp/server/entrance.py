@@ -11,7 +11,7 @@ from typing import Any
 from twisted.python.failure import Failure
 
 from uotp.boundaries import Allowance
-from uotp.errors import PeerError
+from uotp.errors import PeerError, Refusal
 from uotp.server.accepted import Accepted, AcceptedConnections
 from uotp.server.door.request import PathUpgrade
 from uotp.server.door.visitor import Visitor
@@ -19,6 +19,9 @@ from uotp.server.door.visitors import Door, Visitors
 from uotp.server.limits import ConnectionLimits
 from uotp.telemetry import spelled
 from uotp.tunnel import AcceptedTunnel
+
+VISITORS_REASONS = frozenset({Refusal.MALFORMED, Refusal.TOO_SLOW})
+"""Why those are no clients who look for a web site.  Who shows a wrong token, say, looked for us."""
 
 
 class Entrance:
@@ -98,7 +101,10 @@ class Entrance:
         if hasRoom:
             self._connections.strangers.discard(visitor.newcomer)
         if reason is not None:
-            self._connections.refusals.say(visitor.newcomer.host, str(reason), reason.kind, visitor.tunnel.peerName)
+            refusals = self._connections.refusals
+            isExpected = hasRoom and self._door.fallback is not None and reason.kind in VISITORS_REASONS
+            say = refusals.sayVisitor if isExpected else refusals.say
+            say(visitor.newcomer.host, str(reason), reason.kind, visitor.tunnel.peerName)
 
     def visitorLeft(self, visitor: Visitor, reason: Failure | None) -> None:
         """

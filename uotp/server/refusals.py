@@ -52,7 +52,17 @@ class Refusals:
         @param reason: why, in words.
         @param certificate: what the log calls his certificate.
         """
-        self._tell("refused a connection from {peer}: {reason}{certificateWords}", peer, reason, kind, certificate)
+        words = "refused a connection from {peer}: {reason}{certificateWords}"
+        self._tell(LogLevel.warn, words, peer, reason, kind, certificate)
+
+    def sayVisitor(self, peer: str, reason: str, kind: Refusal, certificate: str | None = None) -> None:
+        """
+        Somebody is no client, and is brought to the web site, as its visitors are.  That counts as a refusal.
+
+        @param peer: see L{say}.
+        """
+        words = "brought a visitor from {peer} to the web site: {reason}{certificateWords}"
+        self._tell(LogLevel.info, words, peer, reason, kind, certificate)
 
     def sayShutOut(self, peer: str, reason: str, kind: Refusal, certificate: str | None = None) -> None:
         """
@@ -60,13 +70,16 @@ class Refusals:
 
         @param peer: see L{say}.
         """
-        self._tell("closed a tunnel from {peer}: {reason}{certificateWords}", peer, reason, kind, certificate)
+        words = "closed a tunnel from {peer}: {reason}{certificateWords}"
+        self._tell(LogLevel.warn, words, peer, reason, kind, certificate)
 
-    def _tell(self, words: str, peer: str, reason: str, kind: Refusal, certificate: str | None) -> None:
+    def _tell(
+        self, level: LogLevel, words: str, peer: str, reason: str, kind: Refusal, certificate: str | None
+    ) -> None:
         self.counts[kind] += 1
         logCounted(
             self._log,
-            LogLevel.warn,
+            level,
             self._rateLimit.suppressedBefore((peer, causeOf(reason))),
             words,
             peer=peer,

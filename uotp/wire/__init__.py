@@ -19,6 +19,7 @@ from uotp.wire.format2 import (
     missingOf,
 )
 from uotp.wire.hello import (
+    CROSSED_OUT,
     MAX_TOKEN_BYTES,
     MIN_TOKEN_BYTES,
     SESSION_ID_BYTES,
@@ -29,6 +30,7 @@ from uotp.wire.hello import (
     Token,
     WireFormat,
     beginsName,
+    crossedOut,
     encodeClientHello,
     encodeServerHello,
     mayBeSessionId,
@@ -51,6 +53,7 @@ from uotp.wire.padding import PADDED_WRITES, padded
 from uotp.wire.status import ServerStatus, encodeStatus, statusOf
 
 __all__ = [
+    "CROSSED_OUT",
     "FORMATS",
     "HTTP_2_NAME",
     "MAX_TOKEN_BYTES",
@@ -73,6 +76,7 @@ __all__ = [
     "answersAsWebServer",
     "beginsName",
     "controlFrame",
+    "crossedOut",
     "encodeClientHello",
     "encodeServerHello",
     "encodeStatus",

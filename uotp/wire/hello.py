@@ -274,6 +274,28 @@ def encodeServerHello(hello: ServerHello, *, pads: bool = False) -> bytes:
     return OPENING.pack(MAGIC, FORMAT_2, answer, len(extensions)) + extensions
 
 
+CROSSED_OUT = b"x"
+"""What stands in place of each byte that nobody else is to see."""
+
+
+def crossedOut(shown: bytes) -> tuple[bytes, int]:
+    """
+    Make a client's hello fit for the eyes of others: whoever sees the session id and the token may use them.
+
+    @param shown: what has come first on a connection.
+    @return: the same, but for all behind the opening of a hello of format 2, which is crossed out; and how many bytes
+        that are to be crossed out are still to come.
+    """
+    if len(shown) < OPENING.size or not looksLikeFormat2(shown):
+        return shown, 0
+    _, wireFormat, _, size = OPENING.unpack_from(shown)
+    if wireFormat != FORMAT_2 or size > MAX_EXTENSIONS_BYTES:
+        return shown, 0
+    end = OPENING.size + SESSION_ID_BYTES + size
+    secret = shown[OPENING.size : end]
+    return shown[: OPENING.size] + CROSSED_OUT * len(secret) + shown[end:], max(end - len(shown), 0)
+
+
 class _HelloDecoder:
     """
     Keeps the part of a hello that has come.  It never keeps more than the longest hello,

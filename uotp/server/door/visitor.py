@@ -29,6 +29,7 @@ from uotp.server.door.visitstates import AT_SITE, UNDECIDED, VISIT_STATES, Visit
 from uotp.server.strangers import Stranger
 from uotp.transport import UNIT_BYTES
 from uotp.tunnel import AcceptedTunnel
+from uotp.wire import CROSSED_OUT, crossedOut
 
 VISIT_LOOK_SECONDS = 10.0
 """So often we look at the latest whether a visitor has been answered: how long that may take changes meanwhile."""
@@ -71,6 +72,7 @@ class Visitor(StateMachine[VisitState, VisitEvent], TwistedProtocol):
         self._reception = reception
         self.shown = b""
         self._passed = 0  # so much of it the site knows
+        self._secretBytes = 0  # of what comes next, and the site may not see
         self._patience = DoorPatience(newcomer.since)
         self._closing = LingeringClose(clock, stream)
         self._site: Site | None = None
@@ -184,9 +186,9 @@ class Visitor(StateMachine[VisitState, VisitEvent], TwistedProtocol):
         if self._site is None:
             self._site = self._reception.siteOf(self)
         self._watchOver()
-        rest, self.shown = self.shown[self._passed :], b""
-        if rest:
-            self._tell(rest)
+        shown, self._secretBytes = crossedOut(self.shown)
+        self.shown = b""
+        self._tell(shown[self._passed :])
         if self._hasPeerEnded and self._site is not None:
             self._site.end()
 
@@ -200,11 +202,13 @@ class Visitor(StateMachine[VisitState, VisitEvent], TwistedProtocol):
             self.shown += data
             self._judge()
         elif self.state in AT_SITE:
-            self._tell(data)
+            secret = min(self._secretBytes, len(data))
+            self._secretBytes -= secret
+            self._tell(CROSSED_OUT * secret + data[secret:] if secret else data)
 
     def _tell(self, data: bytes) -> None:
         self.allowance.spend(-(-len(data) // UNIT_BYTES))
-        if self._site is not None:
+        if self._site is not None and data:
             self._site.feed(data)
 
     def readConnectionLost(self) -> None:
