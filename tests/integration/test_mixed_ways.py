@@ -179,7 +179,7 @@ class MixedWaysTests(RigTestCase):
         for name, door in self.doors.items():
             self.assertIn("It works!", curled((bracketed(door[0]), door[1]), "/"), name)
         for host in (LOOPBACK, LOOPBACK_6):
-            self.server.waitForLine(rf"refused a connection from \[?{re.escape(host)}\]?: it speaks HTTP")
+            self.server.waitForLine(rf"brought a visitor from \[?{re.escape(host)}\]? to the web site: it speaks HTTP")
         door = self.doors["v1 from IPv4 over IPv6"]
         with socket.create_connection(door, 300, (CLIENT, 0)) as visitor:
             visitor.sendall(b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03" + bytes(508))
