@@ -138,6 +138,34 @@ class ReachabilityTests(SynchronousTestCase):
                 self.reachability.tunnelFailed(wordsForTimeOut(step, "192.0.2.1", seconds))
             self.assertEqual(len(self.lines()), before + 1, self.lines())
 
+    def test_eachOutageHasItsCauseSaid(self) -> None:
+        """
+        Also when it was the same before.  What is said once of it is enough, and so is that no tunnel is left for it.
+        """
+        refused = "a tunnel to good.test port 8443 failed: the proxy does not accept user and password (407)"
+        self.reachability.tunnelFailed("the proxy does not accept user and password (407)")
+        self.assertEqual(self.lines(), [refused])
+        for _ in range(3):
+            self.reachability.tunnelUp()
+            self.reachability.reached()
+            self.lines()
+            self.reachability.tunnelDown()
+            self.reachability.tunnelFailed("connection lost")
+            self.assertEqual(self.lines(), ["no tunnel to good.test port 8443 is left: connection lost"])
+            for _ in range(3):
+                self.reachability.tunnelFailed("the proxy does not accept user and password (407)")
+            self.assertEqual(self.lines(), [refused])
+
+    def test_whatNoTunnelIsLeftForIsNotSaidTwiceForEachOutage(self) -> None:
+        for outage in range(3):
+            self.reachability.tunnelUp()
+            self.reachability.reached()
+            self.reachability.tunnelDown()
+            self.lines()
+            for _ in range(3):
+                self.reachability.tunnelFailed("connection refused")
+            self.assertEqual(len(self.lines()), 1 + (outage == 0))
+
     def test_silenceIsSaidWithWhatToLookAt(self) -> None:
         """
         Of many sessions once, and whether it is a uotp at all only where that is not known.

@@ -74,6 +74,7 @@ class Reachability:
         self._onlyInFormat2 = onlyInFormat2
         self.failures, self.lastFailure = 0, ""
         self._known = Known.NOTHING
+        self._outages, self._leftFor = 0, ""  # how often no tunnel was left, and why the last time
         self._wasUotp = False  # it has been reached once, and will be the same when it is back
 
     @property
@@ -224,10 +225,13 @@ class Reachability:
                 self.failingSince = self._clock()
         if self._known is not Known.NOTHING and self._up == 0:
             self._known = Known.NOTHING
+            self._outages, self._leftFor = self._outages + 1, causeOf(reason)
             words = "no tunnel to {host} port {port} is left: {reason}"
             self._say(LogLevel.warn, self._budget.spend(), words, reason=reason)
         else:
-            suppressed = self._rateLimit.suppressedBefore(("server", causeOf(reason)))
+            cause = causeOf(reason)
+            isNews = self._up == 0 and cause != self._leftFor  # what an outage comes from is said for each
+            suppressed = self._rateLimit.suppressedBefore(("server", cause, self._outages if isNews else 0))
             self._say(LogLevel.warn, suppressed, "a tunnel to {host} port {port} failed: {reason}", reason=reason)
 
     def _say(self, level: Any, suppressed: int | None, words: str, **found: object) -> None:

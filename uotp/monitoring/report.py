@@ -248,7 +248,8 @@ class Report:
         ready = self.serversReady.get(shown, 0)
         standing = f", stands by for {ready}" if ready else ""
         away = ", away" if self.serversAway.get(shown) else ""
-        return f"{self.serversUsed[shown]} sessions{standing}{away}"
+        used = self.serversUsed[shown]
+        return f"{used} session{'' if used == 1 else 's'}{standing}{away}"
 
 
 class Reporter(Protocol):

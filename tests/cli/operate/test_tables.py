@@ -84,6 +84,8 @@ class TablesTests(SynchronousTestCase):
         away = replace(CLIENT_REPORT, serversAway={"vpn.example.org:8443": 1}, serversReady={})
         words = "vpn.example.com:8443: 2 sessions; vpn.example.org:8443: 0 sessions, away"
         self.assertIn(f"servers     {words}", self.printed(glance(away, "client-8911"), 120))
+        one = replace(CLIENT_REPORT, serversUsed={"vpn.example.com:8443": 1, "vpn.example.org:8443": 0})
+        self.assertEqual(one.serverWords("vpn.example.com:8443"), "1 session")
         lone = replace(CLIENT_REPORT, serversUsed={CLIENT_REPORT.remote: 2})
         self.assertIn("server      vpn.example.com:8443", self.printed(glance(lone, "client-8911"), 120))
         self.assertIn("workers     1 ready 26h, 2 ready 40s, restarted 1x", lines)
