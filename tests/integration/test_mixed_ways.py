@@ -20,6 +20,7 @@ from tests.integration.rig import RigTestCase, said
 from tests.integration.test_terminator import accepts, haproxyProgram
 from tests.integration.test_web_site import curled
 from tests.integration.udpends import Flow
+from tests.integration.website import startWebSite
 from uotp.net.steering import steeringTrouble
 
 TOKEN = "a token of 24 letters, so"  # noqa: S105 - for a test
@@ -30,26 +31,6 @@ CLIENT = "127.0.9.3"
 """Where a client comes from that has one of many addresses."""
 
 LOOPBACK_6 = "::1"
-
-NGINX = """\
-{user}
-daemon off;
-master_process off;
-pid {folder}/pid;
-error_log {folder}/error.log;
-worker_processes 1;
-events {{ worker_connections 256; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    root {folder}/pages;
-    server {{ listen {site[0]}:{site[1]}; }}
-}}
-"""
 
 HAPROXY = """\
 defaults
@@ -136,13 +117,7 @@ class MixedWaysTests(RigTestCase):
         Start the web server behind the server.
         """
         self.site = (LOOPBACK, freePort(socket.SOCK_STREAM))
-        (self.folder / "pages").mkdir(parents=True)
-        (self.folder / "pages" / "index.html").write_text("<h1>It works!</h1>\n", "ascii")
-        configuration = self.folder / "nginx.conf"
-        user = "user root;" if os.getuid() == 0 else ""
-        configuration.write_text(NGINX.format(user=user, folder=self.folder, site=self.site), "ascii")
-        self.start("nginx", [program, "-c", str(configuration)], environmentFor())
-        until(lambda: accepts(self.site), "nginx accepts connections")
+        startWebSite(self, program, self.folder, self.site, "<h1>It works!</h1>\n")
 
     def startNamed(self, server: str) -> Program:
         """

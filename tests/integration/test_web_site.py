@@ -19,41 +19,26 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from bench.rig.ports import LOOPBACK, freePort
-from bench.rig.programs import environmentFor, until
+from bench.rig.programs import until
 from tests.integration.correspondence import Address
 from tests.integration.harness import needed, ourCommand, runToEnd
 from tests.integration.rig import RigTestCase
 from tests.integration.test_terminator import accepts
 from tests.integration.udpends import Flow
+from tests.integration.website import startWebSite
 
-CONFIGURATION = """\
-{user}
-daemon off;
-master_process off;
-pid {folder}/pid;
-error_log {folder}/error.log;
-worker_processes 1;
-events {{ worker_connections 256; }}
-http {{
-    access_log off;
+MORE = """\
     client_header_timeout 3s;
     client_body_timeout 3s;
     keepalive_timeout 3s;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    root {folder}/pages;
-    server {{ listen {plain[0]}:{plain[1]}; }}
     server {{
         listen {tls[0]}:{tls[1]} ssl;
         ssl_protocols TLSv1.2 TLSv1.3;
         ssl_certificate {certificate};
         ssl_certificate_key {key};
     }}
-}}
 """
+"""What nginx is told besides: to lose patience soon, and to listen with TLS of its own."""
 
 TOKEN = "a token of 24 letters, so"  # noqa: S105 - for a test
 
@@ -278,24 +263,9 @@ class WebSiteTests(RigTestCase):
         self.pki = self.newPki()
         self.plain, self.tls = ((LOOPBACK, freePort(socket.SOCK_STREAM)) for _ in range(2))
         folder = Path(self.mktemp()).resolve()
-        pages = folder / "pages"
-        pages.mkdir(parents=True)
-        (pages / "index.html").write_text("<h1>It works!</h1>\n" * 100, encoding="ascii")
-        configuration = folder / "nginx.conf"
-        configuration.write_text(
-            CONFIGURATION.format(
-                user="user root;" if os.getuid() == 0 else "",
-                folder=folder,
-                plain=self.plain,
-                tls=self.tls,
-                certificate=self.pki.serverCertificate,
-                key=self.pki.serverKey,
-            ),
-            encoding="utf-8",
-        )
-        self.nginx = self.start("nginx", [program, "-c", str(configuration)], environmentFor())
-        for address in (self.plain, self.tls):
-            until(lambda: accepts(address), "nginx accepts connections")  # noqa: B023
+        more = MORE.format(tls=self.tls, certificate=self.pki.serverCertificate, key=self.pki.serverKey)
+        self.nginx = startWebSite(self, program, folder, self.plain, "<h1>It works!</h1>\n" * 100, more)
+        until(lambda: accepts(self.tls), "nginx accepts connections")
         self.tokens = folder / "tokens"
         self.tokens.write_text(TOKEN + "\n", encoding="ascii")
         self.tokens.chmod(0o600)
