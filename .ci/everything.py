@@ -49,6 +49,9 @@ SHOWN_LINES = {"command-1": 28}
 LEFT_OUT = {"packages"}
 """Where tests may be skipped: where the wheel is, there are no documents to compare with."""
 
+MOST_NAMED, LONGEST_CAUSE = 20, 300
+"""So many failed tests are named at the end, each with so many characters of its cause."""
+
 INTERRUPTED_EXIT_STATUS = 130
 
 
@@ -173,6 +176,16 @@ class Steps:
         ]
         return sum(int(number) for ending in endings for number in re.findall(rf"\b{word}=(\d+)", ending))
 
+    def nameFailed(self) -> None:
+        """
+        Print which tests have failed, and why, so that the last lines of a long output tell it.
+        """
+        texts = [log.read_text(errors="replace") for log in sorted(self._logs.iterdir())]
+        named = [named for text in texts for named in failedTests(text)]
+        self._show(named[:MOST_NAMED])
+        if len(named) > MOST_NAMED:
+            self._show([f"and {len(named) - MOST_NAMED} more"])
+
     def _log(self, name: str) -> Path:
         return self._logs / f"{name}.log"
 
@@ -182,6 +195,22 @@ class Steps:
     def _show(self, lines: Iterable[str]) -> None:
         for line in lines:
             print(f"    {line}", flush=True)
+
+
+def failedTests(text: str) -> Iterator[str]:
+    """
+    @param text: what trial has printed.
+    @return: a line for each test that has failed: its name and the cause.
+    """
+    for part in re.split(r"^={70,}$", text, flags=re.MULTILINE)[1:]:
+        lines = part.strip().splitlines()
+        if not lines or lines[0] not in {"[FAIL]", "[ERROR]"}:
+            continue
+        # The cause follows the traceback; a test that has failed in the same way has only its name there.
+        causes = [line for line in lines if re.match(r"[\w.]*[A-Z]\w*(?:: |$)", line)]
+        for name in lines:
+            if re.fullmatch(r"[\w.]+\.[A-Z]\w*\.test_\w+", name):
+                yield f"{name}: {causes[0][:LONGEST_CAUSE] if causes else lines[0]}"
 
 
 async def runAll(steps: Steps) -> None:
@@ -231,6 +260,7 @@ def main() -> int:
     try:
         asyncio.run(runAll(steps))
         # A failed step counts as one failure at least, whether or not a test in it has failed.
+        steps.nameFailed()
         failures = max(steps.countOf("failures") + steps.countOf("errors"), len(steps.failed))
         steps.say(f"FAILED: {'; '.join(steps.failed)}" if failures else "all is well")
         print(f"{steps.countOf('successes')} passed, {failures} failed", flush=True)
