@@ -321,10 +321,13 @@ class WebSiteTests(RigTestCase):
         As a balancer does that connects and closes, again and again: nothing in the log.
         """
         ours = self.startSite("-v", "info", hasTls=False)
+        self.server.waitForLine("plain TCP: ")  # the last line of its start
         lines = len(self.server.lines)
         for _ in range(50):
             self.assertEqual(PlainProber(ours).probe([LEAVE]), (b"", "closed"))
-        self.assertEqual(self.server.lines[lines:], [])
+        PlainProber(ours).probe(asks(b"GET / HTTP/1.0"))
+        self.server.waitForLine("brought a visitor")
+        self.assertEqual(len(self.server.lines[lines:]), 1, self.server.lines[lines:])
 
     def test_twoServersThatNameEachOtherAnswerSoon(self) -> None:
         """
