@@ -18,7 +18,9 @@ from uotp.server.door.request import (
     PathUpgrade,
     asksForPath,
     judgeRequest,
+    pathCrossedOut,
 )
+from uotp.server.settings import SHORT_PATH
 
 PATH = b"/a-path-that-nobody-knows"
 FIELDS = (
@@ -130,3 +132,40 @@ class RequestTests(SynchronousTestCase):
             for end in range(1, len(line)):
                 self.assertIsNone(judgeRequest(line[:end], PATH))
             self.assertRaises(PeerError, judgeRequest, line, PATH)
+
+
+class PathCrossedOutTests(SynchronousTestCase):
+    """
+    Show others what asks for the path in a wrong way.
+    """
+
+    def test_thePathIsCrossedOut(self) -> None:
+        """
+        Also where more follows, and where the method is another one.
+        """
+        seen = b"/" + b"x" * (len(PATH) - 1)
+        for before in (b"GET ", b"POST ", b"GET  ", b"GET http://vpn.example.com:8443", b"GET HTTPS://a"):
+            for behind in (b"", b" HTTP/1.1\r\n", b"?", b"/a HTTP/1.0\r\n\r\n" + PATH):
+                self.assertEqual(pathCrossedOut(before + PATH + behind, PATH), before + seen + behind)
+
+    def test_allElseIsLeft(self) -> None:
+        whole = b"GET " + PATH + b" HTTP/1.1\r\n"
+        notThere = (whole[:-20], whole[1:4] + whole[5:], b"\r\n\r\n" + whole, b"GET /a\r\n" + whole)
+        for shown in (*notThere, b"", b" ", b"GET"):
+            self.assertEqual(pathCrossedOut(shown, PATH), shown)
+
+    def test_aShortPathMayBeThatOfAPage(self) -> None:
+        for path in (b"/", b"/about", b"/" + b"a" * (SHORT_PATH - 2)):
+            self.assertEqual(pathCrossedOut(b"GET " + path + b" HTTP/1.1", path), b"GET " + path + b" HTTP/1.1")
+
+    def test_howLongItTakesDoesNotTellThePath(self) -> None:
+        compared = []
+
+        def compare(one: bytes, other: bytes) -> bool:
+            compared.append((one, other))
+            return one == other
+
+        self.patch(hmac, "compare_digest", compare)
+        for target in (b"/b", PATH, PATH + b"/a"):
+            pathCrossedOut(b"GET " + target, PATH)
+            self.assertEqual(compared.pop(), (target[: len(PATH)], PATH))

@@ -48,6 +48,7 @@ from uotp.wire.hello import (
 )
 
 HELLO2 = b"uotp\2\0\0\0" + HELLO
+SEEN_PATH = b"/" + b"x" * (len(PATH) - 1)
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 PLACE = ("192.0.2.9", 8080)
 LIMITS = ConnectionLimits(silent=6, begun=6, known=20, owned=20, visitors=3, visitorsOwned=2)
@@ -765,13 +766,27 @@ class PathTests(VisitorTestCase):
             tunnel.dataReceived(REQUEST[:40])
             self.clock.advance(DOOR_LOOK_SECONDS)
             site, backend = self.reactor.connect()
-            self.assertEqual(backend.heard, REQUEST[:40])
+            heard = REQUEST.replace(PATH, SEEN_PATH)
+            self.assertEqual(backend.heard, heard[:40])
             if isAnswered:
                 site.dataReceived(b"HTTP/1.1 408 Too slow\r\n\r\n")
             self.transports[-1].protocol.dataReceived(REQUEST[40:])
             self.assertEqual(self.transports[-1].webSocketMasks, None if isAnswered else False)
-            self.assertEqual(backend.heard, REQUEST if isAnswered else REQUEST[:40])
+            self.assertEqual(backend.heard, heard if isAnswered else heard[:40])
             self.assertEqual(backend.aborted, not isAnswered)
+
+    def test_whoAsksForThePathInAWrongWayIsHeardWithoutIt(self) -> None:
+        """
+        The web server may write it down.  However it is cut.
+        """
+        request = REQUEST.replace(b"websocket", b"nothing")
+        for cut in (2, 9, len(PATH) + 4, 40, len(request)):
+            self.accept().dataReceived(request[:cut])
+            self.transports[-1].protocol.dataReceived(request[cut:])
+            _, backend = self.reactor.connect()
+            self.assertEqual(backend.heard, request.replace(PATH, SEEN_PATH))
+            self.transports[-1].lose()
+            self.settle()
 
     def test_whoAsksForAnotherPathIsHeardWhole(self) -> None:
         request = REQUEST.replace(PATH, b"/another")

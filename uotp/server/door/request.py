@@ -6,14 +6,16 @@ and nothing that he can see tells him how near he was.
 from __future__ import annotations
 
 import hmac
+import re
 from typing import NamedTuple
 
 import h11
 
 from uotp.errors import PeerError, forgetFrames
 from uotp.server.door.heads import MOST_HEAD_LINES, linesOfHead
+from uotp.server.settings import SHORT_PATH
 from uotp.transport import answerToUpgrade
-from uotp.wire import foreignSpeech
+from uotp.wire import CROSSED_OUT, foreignSpeech
 
 METHOD = b"GET "
 """How a request for WebSocket begins."""
@@ -23,6 +25,9 @@ MOST_REQUEST_LINE_BYTES = 2048
 
 MOST_UPGRADE_BYTES = 8192
 """So long the head of a request for the path may be, as with most web servers."""
+
+BEFORE_PATH = re.compile(rb"\S+ +(?:https?://[^/\s]*)?", re.IGNORECASE)
+"""What stands before the path in the first line of a request; a proxy is told the host, too."""
 
 HTTP = "it speaks HTTP"
 
@@ -52,6 +57,24 @@ def asksForPath(line: bytes, path: bytes) -> bool:
     target, _, version = behind.partition(b" ")
     isIt = hmac.compare_digest(target, path)
     return method + b" " == METHOD and version == b"HTTP/1.1" and isIt
+
+
+def pathCrossedOut(shown: bytes, path: bytes) -> bytes:
+    """
+    Make what asks for the path in a wrong way fit for the log of a web server.
+
+    @param shown: all that has come.
+    @param path: the secret; a short one is none, and may be that of a page.
+    @return: the same, but where it asks for the path, or for what begins with it, all of that is crossed out
+        behind the first letter.  How long that takes does not tell where they differ.
+    """
+    before = BEFORE_PATH.match(shown)
+    if before is None or len(path) < SHORT_PATH:
+        return shown
+    begin, end = before.end(), before.end() + len(path)
+    if not hmac.compare_digest(shown[begin:end], path):
+        return shown
+    return shown[: begin + 1] + CROSSED_OUT * (len(path) - 1) + shown[end:]
 
 
 def judgeRequest(shown: bytes, path: bytes) -> PathUpgrade | None:

@@ -23,7 +23,7 @@ from uotp.errors import PeerError
 from uotp.process import StateMachine
 from uotp.server.door.lingering import LingeringClose
 from uotp.server.door.patience import DOOR_LOOK_SECONDS, DoorPatience
-from uotp.server.door.request import METHOD, judgeRequest
+from uotp.server.door.request import METHOD, judgeRequest, pathCrossedOut
 from uotp.server.door.seams import Site, VisitedStream, VisitReception
 from uotp.server.door.visitstates import AT_SITE, UNDECIDED, VISIT_STATES, VisitEvent, VisitState
 from uotp.server.strangers import Stranger
@@ -166,10 +166,14 @@ class Visitor(StateMachine[VisitState, VisitEvent], TwistedProtocol):
         """
         The web server behind us hears what has come of a request, though it may still be for us.
         """
-        rest = self.shown[self._passed :]
+        rest = self._withoutPath()[self._passed :]
         if self._site is not None and rest:
             self._passed = len(self.shown)
             self._site.feed(rest)
+
+    def _withoutPath(self) -> bytes:
+        path = self._reception.path
+        return self.shown if path is None else pathCrossedOut(self.shown, path)
 
     def _decide(self, reason: PeerError | None) -> None:
         """
@@ -186,7 +190,7 @@ class Visitor(StateMachine[VisitState, VisitEvent], TwistedProtocol):
         if self._site is None:
             self._site = self._reception.siteOf(self)
         self._watchOver()
-        shown, self._secretBytes = crossedOut(self.shown)
+        shown, self._secretBytes = crossedOut(self._withoutPath())
         self.shown = b""
         self._tell(shown[self._passed :])
         if self._hasPeerEnded and self._site is not None:
