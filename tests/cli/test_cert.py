@@ -33,7 +33,9 @@ from uotp.cli.cert import cert
 from uotp.cli.cert.command import COMMANDS_OF_CERT
 from uotp.cli.cert.qr import BLOCKS, BORDER, COLOURS, NO_COLOURS, showCode
 from uotp.cli.cert.revoking import parseFingerprint, parseSerial
-from uotp.cli.cert.shared import parseBundleServer
+from uotp.cli.cert.servers import parseBundleServer
+from uotp.cli.check import check
+from uotp.net import MAX_SERVERS, ServerPlace
 
 LABEL = "PRIVATE KEY"
 """This stands wherever a key is shown."""
@@ -44,6 +46,7 @@ MARKS = (
     "cert-add",
     "cert-run",
     "cert-bundle",
+    "cert-url",
     "cert-qr",
     "cert-list",
     "cert-revoke",
@@ -224,7 +227,7 @@ class AddTests(CertTestCase):
         The refusal to add it again names the command for it.
         """
         line = self.refused("add", "client", "--bundle", "vpn.test")
-        self.assertIn("`uotp cert bundle client HOST`", line)
+        self.assertIn("`uotp cert bundle client SERVER`", line)
         self.assertIn("uotp-client client.uotp", self.run_("bundle", "client", "vpn.test:443"))
         self.assertIn("--force replaces it", self.refused("bundle", "client", "vpn.test"))
         self.run_("bundle", "client", "vpn.test", "--force")
@@ -260,8 +263,13 @@ class AddTests(CertTestCase):
             (("add", "a", "--bundle", "a b"), "--bundle a b: "),
             (("add", "a", "--new-key"), "--new-key is an option of uotp cert renew"),
             (("add", "a", "--no-tls"), "there is no option --no-tls"),
-            (("bundle", "a"), "NAME HOST[:PORT] is needed"),
-            (("bundle", "a", "https://b/c"), "HOST https://b/c: no URL, but a host: write b:443"),
+            (("bundle", "a"), "NAME SERVER... is needed"),
+            (("bundle", "a", "b.test", "443"), "SERVER 443: a port stands behind its host: write HOST:443"),
+            (("bundle", "a", "b.test:1", "b.test:1"), "SERVER: the server b.test:1 is named twice"),
+            (
+                ("add", "a", *(f"--bundle={number}.test" for number in range(MAX_SERVERS + 1))),
+                "--bundle: a client takes 1 to 16 servers, and there are 17",
+            ),
             (("renew",), "NAME|server is needed"),
             (("renew", "client", "--host", "a.test"), "--host is for the server"),
             (("renew", "server", "--bundle", "a.test"), "--bundle is for clients"),
@@ -280,17 +288,125 @@ class AddTests(CertTestCase):
         self.assertIn("there is no PKI in", line)
         self.assertIn("say by --pki where it is", line)
 
-    def test_theServerIsWrittenWithItsPort(self) -> None:
+    def test_whatIsWrongWithAServerIsSaidWithoutItsPath(self) -> None:
+        """
+        What stands behind a slash may be the secret path, whatever else is wrong.
+        """
+        forms = "HOST[:PORT] or wss://HOST/PATH is needed"
+        for word, reason in (
+            ("ws://vpn.test/secret", "ws://vpn.test/...: ws:// has no TLS, and the certificate in the file is for TLS"),
+            ("wss://u:secret@vpn.test/secret", "wss://vpn.test/...: a URL has no user and no password here"),
+            ("wss://vpn.test/secret?x", "wss://vpn.test/...: a path has neither ? nor #"),
+            ("wss://vpn.test/secret\u00fc", "wss://vpn.test/...: a path begins with / and has letters, digits and"),
+            ("wss://vpn.test:0/secret", "wss://vpn.test:0/...: a port from 1 to 65535 is needed"),
+            ("https://vpn.test/secret", f"https://vpn.test/...: {forms}: write wss://"),
+            ("tls://vpn.test:443", f"tls://vpn.test:443: {forms} (see"),
+            ("vpn.test/secret", f"vpn.test/...: {forms} (see"),
+            ("vpn.test:443/secret", f"vpn.test:443/...: {forms} (see"),
+            ("fe80::1%\x7f", "fe80::1%\\x7f: there is a letter in it that cannot be seen"),
+        ):
+            for words, name in ((("add", "a", "--bundle", word), "--bundle"), (("bundle", "client", word), "SERVER")):
+                line = self.refused(*words, status=2)
+                self.assertIn(f"{name} {reason}", line)
+                self.assertNotIn("secret", line)
+        self.assertNotIn("a.pem", self.names())
+
+    def test_aServerWithoutAPortHasTheUsualOne(self) -> None:
         for word, expected in {
-            "VPN.test": "VPN.test:8443",
-            "vpn.test:443": "vpn.test:443",
-            "192.0.2.1": "192.0.2.1:8443",
-            "2001:DB8::7": "[2001:db8::7]:8443",
-            "[2001:db8::7]": "[2001:db8::7]:8443",
-            "[2001:db8::7]:443": "[2001:db8::7]:443",
-            "fe80::1%eth0": "[fe80::1%eth0]:8443",
+            "VPN.test": ServerPlace("VPN.test", 8443),
+            "vpn.test:443": ServerPlace("vpn.test", 443),
+            "192.0.2.1": ServerPlace("192.0.2.1", 8443),
+            "2001:DB8::7": ServerPlace("2001:db8::7", 8443),
+            "[2001:db8::7]": ServerPlace("2001:db8::7", 8443),
+            "[2001:db8::7]:443": ServerPlace("2001:db8::7", 443),
+            "fe80::1%eth0": ServerPlace("fe80::1%eth0", 8443),
+            "wss://vpn.test/secret": ServerPlace("vpn.test", 443, "/secret"),
+            "WSS://[2001:db8::7]:8443/secret": ServerPlace("2001:db8::7", 8443, "/secret"),
+            "wss://vpn.test": ServerPlace("vpn.test", 443, "/"),
         }.items():
             self.assertEqual(parseBundleServer(word), expected)
+
+
+class ServersOfABundleTests(CertTestCase):
+    """
+    Give a client the URL of its server, or several servers, in its one file.
+    """
+
+    def understood(self) -> tuple[ServerPlace, ...]:
+        """
+        @return: where C{uotp-client} goes that is given the file.
+        """
+        options = uotp.cli.client.Options()
+        options.parseOptions(["pki/client.uotp"])
+        return options.destination
+
+    def test_theClientGoesWhereItIsTold(self) -> None:
+        """
+        Whatever is written on the command line, the file says the same, also to C{uotp check}.
+        """
+        for words in (
+            ["vpn.test"],
+            ["wss://vpn.test/5a1dd0f5b7c6e9aa"],
+            ["wss://vpn.test:8443/a/b.c~d_e-f"],
+            ['wss://vpn.test/"quoted"\\back\'slash='],
+            ["[2001:db8::7]:443"],
+            ["wss://[fe80::1%eth0]/a"],
+            ["b\u00fccher.test"],
+            ["vpn.test:8443", "wss://vpn.test/5a1d", "192.0.2.7"],
+            [f"{number}.test" for number in range(MAX_SERVERS)],
+        ):
+            self.both("bundle", "client", *words, "--force")
+            self.assertEqual(self.understood(), tuple(map(parseBundleServer, words)))
+            self.assertEqual(check(["pki/client.uotp"]), 0, self.err.getvalue())
+
+    def test_oneIsTextAndSeveralAreAnArrayAsAUserWouldWriteThem(self) -> None:
+        self.both("add", "laptop", "--bundle", "wss://vpn.test/5a1d", "--bundle", "other.test:443")
+        self.assertIn('\nserver = ["wss://vpn.test/5a1d", "other.test:443"]\n', (self.pki / "laptop.uotp").read_text())
+        self.run_("renew", "laptop", "--bundle", "wss://vpn.test/5a1d", "--force")
+        self.assertIn('\nserver = "wss://vpn.test/5a1d"\n', (self.pki / "laptop.uotp").read_text())
+
+    def test_thePathIsInTheFileAlone(self) -> None:
+        """
+        Only its owner may read that, and nothing is said of it.
+        """
+        url = "wss://other.test/secret"
+        for words in (
+            ("add", "laptop", "--bundle", url),
+            ("bundle", "laptop", url, "--force"),
+            ("renew", "laptop", "--bundle", url, "--force"),
+        ):
+            said, warned = self.both(*words)
+            self.assertNotIn("secret", f"{said.replace('secret way', '')}{warned}")
+            self.assertIn("other.test is not in its certificate", warned)
+        found = [path.name for path in self.pki.rglob("*") if path.is_file() and b"/secret" in path.read_bytes()]
+        self.assertEqual(found, ["laptop.uotp"])
+        if os.name != "nt":
+            self.assertEqual((self.pki / "laptop.uotp").stat().st_mode & 0o777, 0o600)
+
+    def test_allNamesThatTheCertificateLacksAreWarnedOf(self) -> None:
+        """
+        Each of them once, and the remedy puts all there.
+        """
+        servers = ["vpn.test", "a.test:1", "wss://a.test/x", "192.0.2.7"]
+        _, warned = self.both("bundle", "client", *servers)
+        self.assertIn("a.test, 192.0.2.7 are not in its certificate; to put them there: uotp cert renew", warned)
+        self.run_(*shlex.split(warned.strip().rpartition(": ")[2])[2:])
+        self.run_("bundle", "client", *servers, "--force")
+
+    def test_theCodeHasThePathToo(self) -> None:
+        said = self.run_("bundle", "client", f"wss://vpn.test/{'a' * 32}", "--qr")
+        self.assertGreaterEqual(said.count(COLOURS), 71)
+        long = [f"wss://vpn.test/{number}{'a' * 1000}" for number in range(3)]
+        self.assertIn("It does not fit into a QR code", self.run_("bundle", "client", *long, "--force", "--qr"))
+
+    def test_whoMakesAPkiIsToldOfTheUrl(self) -> None:
+        """
+        It has the port of the server's line, and does as printed.
+        """
+        for host, url in (("vpn.test", "wss://vpn.test:8443/PATH"), ("2001:db8::7", "wss://[2001:db8::7]:8443/PATH")):
+            said = self.run_("init", host, "--host", host)
+            self.assertIn(f"--http-path, clients are told a URL, --bundle too:\n\n  {url}\n", said)
+            self.run_("bundle", "client", url, "--pki", host)
 
 
 class PassphraseTests(CertTestCase):

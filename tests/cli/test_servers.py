@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from uotp.cli.servers import ServerWords, serverWords
+from uotp.cli.servers import ServerWords, serverShown, serverWords
 from uotp.net import ServerPlace
 from uotp.net.places import MAX_PATH_BYTES, parsePath
 
@@ -77,3 +77,16 @@ class ServerWordsTests(SynchronousTestCase):
         self.assertNotIn("secret", repr(place))
         self.assertEqual(place.address, ("::1", 443))
         self.assertRaises(ValueError, parsePath, "secret")
+
+    def test_errorsShowAWordWithoutWhatMayBeSecret(self) -> None:
+        for word, expected in (
+            ("a.test:1", "a.test:1"),
+            ("", "''"),
+            ("a.test/secret", "a.test/..."),
+            ("a.test?secret", "a.test?..."),
+            ("wss://a.test", "wss://a.test"),
+            ("wss://u:secret@a.test:1/secret", "wss://a.test:1/..."),
+            ("secret@a.test", "a.test"),
+            ("wss:///secret", "wss:///..."),
+        ):
+            self.assertEqual(serverShown(word), expected)

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from bench.rig.ports import LOOPBACK, freePort
 from tests.integration.harness import ourCommand, runToEnd
-from tests.integration.rig import RigTestCase
+from tests.integration.rig import RigTestCase, said
 from tests.integration.udpends import Flow
+from tests.integration.webservers import PATH
 
 ROWS = ("sent", "returned", "lost", "out of order", "round trip, 50 %", "round trip, 99 %", "datagrams/s")
 
@@ -113,6 +114,30 @@ class CertTests(RigTestCase):
         ours.waitForLine(r"session .* \(laptop, .*\) ended: its client may not join any more")
         clients["laptop"].waitForLine("the peer refused our certificate: revoked")
         flows["phone"].both(b"still here")
+
+    def test_aUrlAndAnotherServerAreInTheClientsOneFile(self) -> None:
+        """
+        A client that was enrolled by one file goes to the secret path of the first server, and to the second
+        server when the first has gone.  Neither it nor the first server names the path.
+        """
+        folder = Path(self.mktemp())
+        server, _, _ = self.commandLines(self.cert("init", str(folder), "--host", LOOPBACK))
+        target = self.udpEnd()
+        words = [*server[1:-2], *map(str, target.address), "-p", "0"]
+        first = self.start("our first server", ourCommand("server", *words, "--http-path", PATH))
+        second = self.start("our second server", ourCommand("server", *words))
+        url = f"wss://{LOOPBACK}:{self.listening(first)[1]}{PATH}"
+        other = f"{LOOPBACK}:{self.listening(second)[1]}"
+        self.cert("add", "laptop", "--pki", str(folder), "--bundle", url, "--bundle", other)
+        client = self.start("our client", ourCommand("client", str(folder / "laptop.uotp"), "-p", "0"))
+        flow = Flow(self.udpEnd(), self.listening(client), target)
+        flow.both(b"hello")
+        first.waitForLine("session .* opened from .*laptop")
+        self.assertStops(first, signal.SIGTERM)
+        flow.resume()
+        second.waitForLine("session .* opened from .*laptop")
+        for program in (first, client):
+            self.assertEqual(said(program, PATH[1:]), [])
 
     def cert(self, *words: str) -> str:
         """

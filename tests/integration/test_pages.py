@@ -159,6 +159,18 @@ class TwoHostsTests(ProgramTestCase):
         self.server.start("server", self.blocks["websocket-server"], LISTENING)
         self.askInsideWebSocket()
 
+    def test_insideWebSocketByOneFile(self) -> None:
+        """
+        The client is told the URL by the file that C{uotp cert} has made for it, and the server wants its certificate.
+        """
+        self.server.run(self.blocks["two-hosts-server"].splitlines()[0])
+        self.server.run(self.blocks["websocket-bundle"])
+        copyToClient(self.client, self.server)
+        words = "uotp-server -C pki/ca.pem --crl pki/crl.pem"
+        self.server.start("server", self.blocks["websocket-server"].replace("uotp-server", words), LISTENING)
+        self.client.start("client", self.blocks["two-hosts-client"], LISTENING)
+        self.client.run(python(self.client, ASK))
+
     def test_insideWebSocketBehindHaproxy(self) -> None:
         self.enrol()
         self.server.run("cat pki/server.pem pki/server.key > server-with-key.pem")

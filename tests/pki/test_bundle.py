@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from tests.doubles.pkis import PkiTestCase
 from uotp.errors import ConfigurationError
+from uotp.net import ServerPlace
 from uotp.pki.bundle import writeBundle
 from uotp.pki.issued import hostsOfServer, nameMismatch
 from uotp.pki.issuer import Wish
@@ -23,6 +24,9 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+
+VPN = (ServerPlace("vpn.test", 8443),)
 
 
 class BundleTests(PkiTestCase):
@@ -40,13 +44,13 @@ class BundleTests(PkiTestCase):
         """
         @return: why no file is made.
         """
-        return str(self.assertRaises(ConfigurationError, writeBundle, self.files, name, "vpn.test:8443"))
+        return str(self.assertRaises(ConfigurationError, writeBundle, self.files, name, VPN))
 
     def test_itHasTheOptionsOfTheClient(self) -> None:
         """
         The server, the CA, the certificate and its key, and no more.
         """
-        writeBundle(self.files, "client", "[2001:db8::7]:443")
+        writeBundle(self.files, "client", (ServerPlace("2001:db8::7", 443),))
         key = self.content(self.files.clientKey).decode("ascii")
         expected = {
             "server": "[2001:db8::7]:443",
@@ -58,27 +62,27 @@ class BundleTests(PkiTestCase):
         load_pem_private_key(key.encode("ascii"), None)
 
     def test_itsFirstLineSaysWhatItIsAndHowToRunIt(self) -> None:
-        data = writeBundle(self.files, "client", "vpn.test:8443")
+        data = writeBundle(self.files, "client", VPN)
         first = data.decode("ascii").splitlines()[0]
         self.assertRegex(first, r"\A# .*\bclient\b.*secret.*uotp-client client\.uotp\Z")
 
     def test_onlyItsOwnerMayReadIt(self) -> None:
         self.addCleanup(os.umask, os.umask(0))
-        writeBundle(self.files, "client", "vpn.test:8443")
+        writeBundle(self.files, "client", VPN)
         if os.name != "nt":
             self.assertEqual(stat.S_IMODE(os.stat(self.files.bundleOf("client")).st_mode), 0o600)
 
     def test_oneThatIsThereIsReplacedOnDemandOnly(self) -> None:
-        writeBundle(self.files, "client", "vpn.test:8443")
+        writeBundle(self.files, "client", VPN)
         self.assertIn("client.uotp is there already", self.refused("client"))
-        writeBundle(self.files, "client", "a.test:8443", isForced=True)
+        writeBundle(self.files, "client", (ServerPlace("a.test", 8443),), isForced=True)
         self.assertEqual(self.parsed("client")["server"], "a.test:8443")
 
     def test_itIsSmallEnoughForAQrCode(self) -> None:
         """
         The largest code holds 2953 bytes.
         """
-        granted = self.issuer().addClient("a" * 64, Wish(server=f"{'b' * 63}.{'c' * 63}.test:65535"))
+        granted = self.issuer().addClient("a" * 64, Wish(servers=(ServerPlace(f"{'b' * 63}.{'c' * 63}.test", 65535),)))
         assert granted.bundle is not None
         self.assertLess(len(granted.bundle), 2200)
 
@@ -96,7 +100,7 @@ class BundleTests(PkiTestCase):
 
     def test_theKeyOfTheCaIsNotNeeded(self) -> None:
         os.remove(self.files.caKey)
-        writeBundle(self.files, "client", "vpn.test:8443")
+        writeBundle(self.files, "client", VPN)
         self.assertEqual(len(re.findall(b"PRIVATE KEY", self.content(self.files.bundleOf("client")))), 2)
 
 

@@ -17,9 +17,12 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from tests.doubles.pkis import MADE, NOW, PkiTestCase
 from uotp.errors import ConfigurationError
+from uotp.net import ServerPlace
 from uotp.pki.directory import PkiFiles
 from uotp.pki.issuer import Granted, Wish
 from uotp.tls import publicKeyPin
+
+VPN = (ServerPlace("vpn.test", 8443),)
 
 NEW_KEY = Wish(hasNewKey=True)
 
@@ -76,7 +79,7 @@ class AddTests(IssuerTestCase):
     @skipIf(os.name == "nt", "no such modes there")
     def test_nobodyElseMayReadTheKey(self) -> None:
         self.addCleanup(os.umask, os.umask(0))
-        self.issuer().addClient("bob", Wish(server="vpn.test:8443"))
+        self.issuer().addClient("bob", Wish(servers=VPN))
         for path in (self.files.keyOf("bob"), self.files.bundleOf("bob")):
             self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
 
@@ -111,7 +114,7 @@ class AddTests(IssuerTestCase):
         self.assertRefused("there is a client bob", lambda: self.issuer().addClient("Bob"))
         for path in (self.files.certificateOf("bob"), self.files.keyOf("bob")):
             os.remove(path)
-        self.assertRefused("`uotp cert bundle bob HOST`", lambda: self.issuer().addClient("bob"))
+        self.assertRefused("`uotp cert bundle bob SERVER`", lambda: self.issuer().addClient("bob"))
 
     def test_filesOfSomebodyElseAreNotTouched(self) -> None:
         for name in ("bob.pem", "bob.key"):
@@ -125,12 +128,12 @@ class AddTests(IssuerTestCase):
         """
         It is written with the others, and one that is there is replaced only where that is wished.
         """
-        granted = self.issuer().addClient("bob", Wish(server="vpn.test:8443"))
+        granted = self.issuer().addClient("bob", Wish(servers=VPN))
         self.assertEqual(granted.bundle, self.content(self.files.bundleOf("bob")))
         shutil.copy(self.files.bundleOf("bob"), self.files.bundleOf("eve"))
-        wish = Wish(server="vpn.test:8443")
+        wish = Wish(servers=VPN)
         self.assertRefused("eve.uotp is there already", lambda: self.issuer().addClient("eve", wish))
-        forced = self.issuer().addClient("eve", Wish(server="vpn.test:8443", isForced=True))
+        forced = self.issuer().addClient("eve", Wish(servers=VPN, isForced=True))
         self.assertInUse(forced)
         self.assertEqual(forced.bundle, self.content(self.files.bundleOf("eve")))
 
@@ -161,7 +164,7 @@ class AddTests(IssuerTestCase):
                 return real(path, flags, mode)
 
             self.patch(os, "open", opener)
-            wish = Wish(server="vpn.test:8443")
+            wish = Wish(servers=VPN)
             self.assertRefused("No space left on device", lambda: self.issuer().addClient("bob", wish))  # noqa: B023
             self.patch(os, "open", real)
         self.assertInUse(self.issuer().addClient("bob"))
@@ -220,7 +223,7 @@ class RenewTests(IssuerTestCase):
         third = self.issuer().renew("client").certificate
         self.assertEqual({publicKeyPin(each) for each in (second, third)}, {publicKeyPin(old)})
         self.assertFalse(os.path.exists(self.files.clientKey))
-        wish = Wish(server="vpn.test:8443")
+        wish = Wish(servers=VPN)
         self.assertRefused("client.key is missing", lambda: self.issuer().renew("client", wish))
 
     def test_theOldOneIsRevokedOnDemand(self) -> None:
@@ -242,11 +245,11 @@ class RenewTests(IssuerTestCase):
         self.assertRefused("no certificate of ../ca is known", lambda: self.issuer().renew("../ca"))
 
     def test_theOneFileIsMadeAnewOnDemand(self) -> None:
-        wish = Wish(server="vpn.test:8443", isForced=True)
+        wish = Wish(servers=VPN, isForced=True)
         granted = self.issuer().renew("client", wish)
         self.assertInUse(granted)
         self.assertEqual(granted.bundle, self.content(self.files.bundleOf("client")))
-        again = Wish(server="vpn.test:8443")
+        again = Wish(servers=VPN)
         self.assertRefused("client.uotp is there already", lambda: self.issuer().renew("client", again))
 
     def test_whereAFileCannotBeReplacedAllAreAsBefore(self) -> None:

@@ -68,6 +68,18 @@ def webSocketWords(word: str) -> ServerWords | None:
     return ServerWords(host, port, path if path.startswith("/") else f"/{path}", scheme == "wss")
 
 
+def serverShown(word: str) -> str:
+    """
+    @return: the word of a server as errors show it.  What stands before an at sign may be a password, and behind a
+        slash there may be a secret path.
+    """
+    scheme, isUrl, rest = word.partition("://")
+    scheme, rest = (f"{scheme}://", rest) if isUrl else ("", word)
+    place = re.split("[/?#]", rest, maxsplit=1)[0]
+    behind = "" if place == rest else f"{rest[len(place)]}..."
+    return shown(f"{scheme}{place.rpartition('@')[2]}{behind}")
+
+
 def serverWords(words: Sequence[str], names: str, instead: str = "") -> list[ServerWords]:
     """
     Find the servers in the arguments: one in two words, or each in one.

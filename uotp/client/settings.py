@@ -10,14 +10,13 @@ from ipaddress import IPv4Network, IPv6Network
 from uotp.errors import ConfigurationError
 from uotp.net import (
     LOCALHOST,
-    MAX_SERVERS,
     Listen,
     ProxyKind,
     ProxyPlace,
     ServerPlace,
-    parsePath,
     requireListen,
     requireMarks,
+    requireServers,
 )
 from uotp.order import AUTO_ORDER, Order
 from uotp.session import LIGHT_LINKS
@@ -104,20 +103,9 @@ class ClientSettings(CommonSettings):
         self._requireProxy()
 
     def _requireServers(self) -> None:
-        if not 1 <= len(self.servers) <= MAX_SERVERS:
-            reason = f"a client takes 1 to {MAX_SERVERS} servers, and there are {len(self.servers)}"
-            raise ConfigurationError(reason)
         for place in self.servers:
             requireHost("the server", place.host)
-            if place.path is not None:
-                try:
-                    parsePath(place.path)
-                except ValueError as error:
-                    reason = f"the server {place.host}: {error}"
-                    raise ConfigurationError(reason) from error
-            if self.servers.count(place) > 1:
-                reason = f"the server {place.shown()} is named twice"
-                raise ConfigurationError(reason)
+        requireServers(self.servers)
 
     def _requireProxy(self) -> None:
         proxy = self.proxy

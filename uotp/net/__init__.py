@@ -10,7 +10,7 @@ from uotp.net.hosts import Host, ownerOf, parseDestination, shownHost
 from uotp.net.listening import LOCALHOST, MAX_PORT, Listen, ListenPlace, bindTogether, pairsOf, placesOf, requireListen
 from uotp.net.names import dnsName
 from uotp.net.networks import Network, Networks, outOfReach, unmapped
-from uotp.net.places import MAX_SERVERS, ServerPlace, parsePath
+from uotp.net.places import MAX_SERVERS, ServerPlace, parsePath, requireServers
 from uotp.net.proxyplaces import ProxyKind, ProxyLogin, ProxyPlace, parseLogin, parseProxy, proxyInEnvironment
 from uotp.net.resolver import (
     Addresses,
@@ -109,6 +109,7 @@ __all__ = [
     "proxyInEnvironment",
     "requireListen",
     "requireMarks",
+    "requireServers",
     "setMark",
     "setSegmentSize",
     "shownHost",

@@ -5,8 +5,10 @@ Where a client may find its server.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from uotp.errors import ConfigurationError
 from uotp.net.hosts import Host
 from uotp.net.names import dnsName
 
@@ -64,6 +66,15 @@ class ServerPlace:
         both = f"{Host.parse(self.host).besidePort}:{self.port}"
         return both if self.path is None else f"{'ws' if isPlain else 'wss'}://{both}/..."
 
+    @property
+    def withPath(self) -> str:
+        """
+        How it is written where there is TLS, with the path: for what nobody else may read.
+        """
+        host = Host.parse(self.host).besidePort
+        place = host if self.path is not None and self.port == WSS_PORT else f"{host}:{self.port}"
+        return place if self.path is None else f"wss://{place}{self.path}"
+
 
 def parsePath(text: str) -> str:
     """
@@ -81,3 +92,23 @@ def parsePath(text: str) -> str:
         reason = f"a path has at most {MAX_PATH_BYTES} letters"
         raise ValueError(reason)
     return text
+
+
+def requireServers(servers: Sequence[ServerPlace]) -> None:
+    """
+    @param servers: those of one client.
+    @raise ConfigurationError: when there are none or too many, when a path cannot be used, or when two are the same.
+    """
+    if not 1 <= len(servers) <= MAX_SERVERS:
+        reason = f"a client takes 1 to {MAX_SERVERS} servers, and there are {len(servers)}"
+        raise ConfigurationError(reason)
+    for place in servers:
+        if place.path is not None:
+            try:
+                parsePath(place.path)
+            except ValueError as error:
+                reason = f"the server {place.host}: {error}"
+                raise ConfigurationError(reason) from error
+        if servers.count(place) > 1:
+            reason = f"the server {place.shown()} is named twice"
+            raise ConfigurationError(reason)

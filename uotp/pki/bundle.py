@@ -1,15 +1,18 @@
 """
-One file with all that a client needs: where its server is, the CA, its certificate and its key.
+One file with all that a client needs: where its servers are, the CA, its certificate and its key.
 C{uotp-client} takes it as its configuration.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
 from uotp.errors import ConfigurationError
+from uotp.net import ServerPlace
 from uotp.pki.authority import MOST_PEM_BYTES, readAuthority
 from uotp.pki.directory import PkiFiles
 from uotp.pki.files import Content, readSmall, replaceFiles, writeNew
@@ -18,28 +21,40 @@ from uotp.pki.issued import Register, readRegister
 from uotp.telemetry import spelled
 
 
-def bundleContent(name: str, server: str, authority: x509.Certificate, client: Issued) -> Content:
+def bundleContent(name: str, servers: Sequence[ServerPlace], authority: x509.Certificate, client: Issued) -> Content:
     """
     @param name: what the client is called.
-    @param server: host and port of the server, with a colon between them.
+    @param servers: where its servers are, the one to use first before the others; each speaks TLS.
     @return: what the file is to hold, in TOML, by the long names of the client's options.
     """
     ca = authority.public_bytes(Encoding.PEM).decode("ascii")
+    places = ", ".join(_quoted(place.withPath) for place in servers)
+    where = places if len(servers) == 1 else f"[{places}]"
     certificate, key = client.certificatePem().decode("ascii"), client.keyPem().decode("ascii")
     text = (
         f"# All that the client {name} needs. A private key is in it: keep it secret. Run: uotp-client {name}.uotp\n"
-        f'server = "{server}"\n'
+        f"server = {where}\n"
         f'cafile = """\n{ca}"""\n'
         f'cert = """\n{certificate}"""\n'
         f'key = """\n{key}"""\n'
     )
-    return Content(text.encode("ascii"), isSecret=True)
+    return Content(text.encode("utf-8"), isSecret=True)
 
 
-def writeBundle(files: PkiFiles, name: str, server: str, *, isForced: bool = False) -> bytes:
+def _quoted(word: str) -> str:
+    """
+    @param word: a word whose letters can all be seen.
+    @return: the same as text of TOML.  A path may have quotation marks.
+    """
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def writeBundle(files: PkiFiles, name: str, servers: Sequence[ServerPlace], *, isForced: bool = False) -> bytes:
     """
     Make the file of a client that has a certificate already.
 
+    @param servers: see L{bundleContent}.
     @param isForced: whether one that is there is replaced.
     @return: what it holds.
     @raise ConfigurationError: when something that it needs is not here, or is of no use, or when
@@ -49,7 +64,7 @@ def writeBundle(files: PkiFiles, name: str, server: str, *, isForced: bool = Fal
     register = readRegister(files, authority)
     client = identityInUse(files, register, name)
     requireRoom(files.bundleOf(name), isForced=isForced)
-    content = bundleContent(name, server, authority, client)
+    content = bundleContent(name, servers, authority, client)
     contents = {files.bundleOf(name): content}
     if isForced:
         replaceFiles(contents)

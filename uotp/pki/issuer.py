@@ -14,6 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from uotp.errors import ConfigurationError
+from uotp.net import ServerPlace
 from uotp.pki.bundle import bundleContent, keyFor, requireRoom
 from uotp.pki.files import Content, replaceFiles, writeNew
 from uotp.pki.issue import VALIDITY, Issued, PublicKey, SigningKey, certifyClient, certifyServer, newKey
@@ -49,7 +50,7 @@ class Wish:
     Says what the certificate is to be like, and what is made beside it.
 
     @ivar validity: for how long; no longer than the CA's own.
-    @ivar server: for the client's one file, host and port of the server; L{None} for no such file.
+    @ivar servers: for the client's one file, where its servers are; empty for no such file.
     @ivar isForced: whether such a file is replaced if it is there.
     @ivar hasNewKey: of a certificate that is renewed, whether the key is a new one.
     @ivar hosts: of the server, what it is called from now on; empty for what it was called.
@@ -57,7 +58,7 @@ class Wish:
     """
 
     validity: timedelta = VALIDITY
-    server: str | None = None
+    servers: tuple[ServerPlace, ...] = ()
     isForced: bool = False
     hasNewKey: bool = False
     hosts: tuple[str, ...] = ()
@@ -107,7 +108,7 @@ class Issuer(AuthorityWork):
                 reason = f"the certificate of {name} is revoked: renew it with a new key, by {spelled('newKey')}"
                 raise ConfigurationError(reason)
             key: SigningKey | None = newKey() if wish.hasNewKey else None
-            if key is None and wish.server is not None:
+            if key is None and wish.servers:
                 key = keyFor(self._files.keyOf(name), old.certificate)
             hosts = (wish.hosts or hostsOf(old.certificate)) if name == THE_SERVER else ()
             certificate = self._successor(
@@ -150,7 +151,7 @@ class Issuer(AuthorityWork):
         if not serials <= register.revoked.entries.keys():
             reason = (
                 f"{name} has a certificate already: `uotp cert renew {name}` makes a new one, and "
-                f"`uotp cert bundle {name} HOST` its one file; `uotp cert revoke {name}` shuts it out"
+                f"`uotp cert bundle {name} SERVER` its one file; `uotp cert revoke {name}` shuts it out"
             )
             raise ConfigurationError(reason)
         if not serials:
@@ -158,7 +159,7 @@ class Issuer(AuthorityWork):
                 if os.path.lexists(path):
                     reason = f"{path} is in the way: nothing was written"
                     raise ConfigurationError(reason)
-        if wish.server is not None:
+        if wish.servers:
             requireRoom(self._files.bundleOf(name), isForced=wish.isForced)
         return bool(serials)
 
@@ -191,10 +192,10 @@ class Issuer(AuthorityWork):
         """
         record, inUse = self._certificates(name, identity.certificate).items()
         contents = dict([record, (self._files.keyOf(name), Content(identity.keyPem(), isSecret=True)), inUse])
-        if wish.server is None:
+        if not wish.servers:
             return contents, None
         requireRoom(self._files.bundleOf(name), isForced=wish.isForced)
-        bundle = bundleContent(name, wish.server, self._authority.certificate, identity)
+        bundle = bundleContent(name, wish.servers, self._authority.certificate, identity)
         return {**contents, self._files.bundleOf(name): bundle}, bundle.data
 
     def _certificates(self, name: str, certificate: x509.Certificate) -> dict[str, Content]:

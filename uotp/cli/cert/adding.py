@@ -6,24 +6,21 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from twisted.python import usage
-
-from uotp.cli.addresses import hostAndPort, withoutBrackets
 from uotp.cli.cert.qr import showCode
+from uotp.cli.cert.servers import BUNDLE_ROWS, SERVER_PORT, parseBundleServers
 from uotp.cli.cert.shared import (
-    BUNDLE_ROWS,
     DAYS_ROW,
     KEY_ROW,
     PKI_ROW,
-    SERVER_PORT,
     PkiOptions,
     commandIn,
-    parseBundleServer,
     serverAddress,
     withAuthority,
 )
+from uotp.net import MAX_SERVERS, ServerPlace
 from uotp.pki import Granted, Issuer, Wish, hostsOfServer, nameMismatch, writeBundle
 from uotp.telemetry import sayLast
 from uotp.tls import publicKeyPin
@@ -46,30 +43,27 @@ class AddOptions(PkiOptions):
 
 class BundleOptions(PkiOptions):
     """
-    Holds the options of C{uotp cert bundle NAME HOST[:PORT]}.
+    Holds the options of C{uotp cert bundle NAME SERVER...}
     """
 
     commandName: ClassVar[str] = "uotp cert bundle"
-    positionals: ClassVar[str] = "NAME HOST[:PORT]"
-    arguments = (2, 2)
+    positionals: ClassVar[str] = "NAME SERVER..."
+    arguments = (2, 1 + MAX_SERVERS)
     longdesc = (
         "Makes NAME.uotp of the certificate and the key of a client that was added before: all that it needs in "
-        "one file, which `uotp-client NAME.uotp` runs."
+        f"one file, which `uotp-client NAME.uotp` runs.  SERVER is HOST[:PORT] (port {SERVER_PORT} if none) or "
+        "wss://HOST/PATH.  There may be several, the one to use first before the others."
     )
     rows = (PKI_ROW, *BUNDLE_ROWS[1:])
 
     def parseArgs(self, *words: Any) -> None:
         """
-        Take the name and the server.
+        Take the name and the servers.
 
         @raise usage.UsageError: when they are not there, or cannot be used.
         """
         super().parseArgs(*words)
-        try:
-            self["server"] = parseBundleServer(words[1])
-        except ValueError as error:
-            reason = f"HOST {words[1]}: {error}"
-            raise usage.UsageError(reason) from error
+        self["servers"] = parseBundleServers(words[1:], "SERVER")
 
 
 def add(options: AddOptions) -> str:
@@ -80,7 +74,7 @@ def add(options: AddOptions) -> str:
     @raise ConfigurationError: when it cannot be added.
     """
     (name,) = options["words"]
-    wish = Wish(options.validity, server=options["bundle"], isForced=bool(options["force"]))
+    wish = Wish(options.validity, servers=options["bundle"], isForced=bool(options["force"]))
     granted = withAuthority(options, Issuer).addClient(name, wish)
     return f"{describeClient(options, granted)}\n{nextForClient(options, granted)}{codeOf(options, granted.bundle)}"
 
@@ -92,9 +86,9 @@ def bundle(options: BundleOptions) -> str:
     @return: what the user is told.
     @raise ConfigurationError: when it cannot be made.
     """
-    name, server = options["words"][0], options["server"]
-    data = writeBundle(options.files, name, server, isForced=bool(options["force"]))
-    warnOfName(options, server)
+    name, servers = options["words"][0], options["servers"]
+    data = writeBundle(options.files, name, servers, isForced=bool(options["force"]))
+    warnOfNames(options, servers)
     return f"Made in {options['pki']}:\n  {name}.uotp\n\n{nextForBundle(options, name)}{codeOf(options, data)}"
 
 
@@ -116,7 +110,7 @@ def nextForClient(options: PkiOptions, granted: Granted) -> str:
     """
     name = granted.name
     if granted.bundle is not None:
-        warnOfName(options, options["bundle"])
+        warnOfNames(options, options["bundle"])
         return nextForBundle(options, name) + lineOfClient(granted)
     hosts = hostsOfServer(options.files)
     address = serverAddress(hosts) if hosts else "HOST"
@@ -146,21 +140,20 @@ def nextForBundle(options: PkiOptions, name: str) -> str:
     )
 
 
-def warnOfName(options: PkiOptions, server: str) -> None:
+def warnOfNames(options: PkiOptions, servers: Sequence[ServerPlace]) -> None:
     """
-    Warn of a server's name that clients would not find in its certificate.
-
-    @param server: host and port.
+    Warn of servers' names that clients would not find in the certificate.
     """
-    host = withoutBrackets((hostAndPort(server) or (server, ""))[0])
-    mismatch = nameMismatch(options.files, host)
-    if mismatch is not None:
-        hosts = (*hostsOfServer(options.files), host)
+    asked = dict.fromkeys(place.host for place in servers)
+    missing = [host for host in asked if nameMismatch(options.files, host) is not None]
+    if missing:
+        hosts = (*hostsOfServer(options.files), *missing)
         remedy = commandIn(options, shlex.join(["renew", "server", *(f"--host={each}" for each in hosts)]))
+        are, them = ("is", "it") if len(missing) == 1 else ("are", "them")
         sayLast(
             sys.stderr,
-            f"{options.commandName}: clients will refuse the server: {host} is not in its certificate; "
-            f"to put it there: {remedy}\n",
+            f"{options.commandName}: clients will refuse the server: {', '.join(missing)} {are} not in its "
+            f"certificate; to put {them} there: {remedy}\n",
         )
 
 

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 
 from twisted.python import usage
 
-from uotp.cli.cert.shared import SERVER_PORT, parseCertificateHost, serverAddress
+from uotp.cli.cert.servers import SERVER_PORT
+from uotp.cli.cert.shared import parseCertificateHost, serverAddress
 from uotp.cli.options import GnuOptions, Option, Repeated
 from uotp.cli.parsers import absolutePath
 from uotp.net import Host
@@ -91,7 +92,7 @@ class CertOptions(InitOptions):
     listedCommands = (
         ("init DIR", "makes a CA and certificates; DIR alone does the same"),
         ("add NAME", "makes a certificate for a further client"),
-        ("bundle NAME HOST", "writes the one file with all that a client needs"),
+        ("bundle NAME SERVER...", "writes the one file with all that a client needs"),
         ("list", "shows what was issued"),
         ("renew NAME|server", "makes a new certificate in place of the old"),
         ("revoke NAME", "shuts a client out"),
@@ -123,6 +124,7 @@ def describe(pki: Pki) -> str:
     identity = ["uotp-client", "-c", pki.clientCertificate, "-k", pki.clientKey]
     client = [*identity, *authority, address, SERVER_PORT]
     further = ["uotp", "cert", "add", "NAME", "--bundle", address, "--pki", pki.directory]
+    url = f"wss://{Host.parse(address).besidePort}:{SERVER_PORT}/PATH"
     nameOfKey = "ca.key" if pki.authorityKey is None else pki.authorityKey
     pinned = [*identity, "--pin", pki.pin, address, SERVER_PORT]
     return f"""\
@@ -149,6 +151,10 @@ it offline, whoever has it can make certificates that both ends trust.  A
 further client, with one file to copy:
 
   {shlex.join(further)}
+
+Where the server is told --http-path, clients are told a URL, --bundle too:
+
+  {url}
 
 Pin (SHA-256 of the server's public key): {pki.pin}
 Instead of -C and the CA's file, a client can trust this one key alone:

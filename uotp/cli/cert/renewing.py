@@ -9,9 +9,9 @@ from typing import ClassVar
 
 from twisted.python import usage
 
-from uotp.cli.cert.adding import codeOf, describeClient, lineOfClient, nextForBundle, warnOfName
+from uotp.cli.cert.adding import codeOf, describeClient, lineOfClient, nextForBundle, warnOfNames
+from uotp.cli.cert.servers import BUNDLE_ROWS
 from uotp.cli.cert.shared import (
-    BUNDLE_ROWS,
     DAYS_ROW,
     KEY_ROW,
     PKI_ROW,
@@ -65,7 +65,7 @@ class RenewOptions(PkiOptions):
         if self["host"] and not isServer:
             reason = "--host is for the server: write uotp cert renew server --host NAME"
             raise usage.UsageError(reason)
-        if self["bundle"] is not None and isServer:
+        if self["bundle"] and isServer:
             reason = "--bundle is for clients"
             raise usage.UsageError(reason)
 
@@ -80,7 +80,7 @@ def renew(options: RenewOptions) -> str:
     (name,) = options["words"]
     wish = Wish(
         options.validity,
-        server=options["bundle"],
+        servers=options["bundle"],
         isForced=bool(options["force"]),
         hasNewKey=bool(options["new-key"]),
         hosts=tuple(dict.fromkeys(options["host"])),
@@ -114,14 +114,14 @@ def _clientWords(options: RenewOptions, granted: Granted) -> str:
     )
     line = lineOfClient(granted) if options["new-key"] else ""
     if granted.bundle is not None:
-        warnOfName(options, options["bundle"])
+        warnOfNames(options, options["bundle"])
         said = f"{describeClient(options, granted)}\n{nextForBundle(options, name)}{line}{revoked}"
         return said + codeOf(options, granted.bundle)
     files = f"{name}.pem and {name}.key" if options["new-key"] else f"{name}.pem"
     return (
         f"Made in {options['pki']}, valid until {granted.certificate.not_valid_after_utc:%Y-%m-%d}: {files}\n\n"
         f"Copy {files} over what the client has: it takes it up by itself.  Where it runs {name}.uotp,\n"
-        f"make that anew: {commandIn(options, f'bundle {name} HOST --force')}\n{line}{revoked}{dead}"
+        f"make that anew: {commandIn(options, f'bundle {name} SERVER --force')}\n{line}{revoked}{dead}"
     )
 
 

@@ -15,16 +15,13 @@ from typing import Any, ClassVar, TypeVar
 
 from twisted.python import usage
 
-from uotp.cli.addresses import hostAlone, hostAndPort, parseHost, withoutBrackets
-from uotp.cli.options import Flag, GnuOptions, Option
-from uotp.cli.parsers import absolutePath, parseCount, parsePort
+from uotp.cli.addresses import hostAlone
+from uotp.cli.cert.servers import parseBundleServers
+from uotp.cli.options import GnuOptions, Option
+from uotp.cli.parsers import absolutePath, parseCount
 from uotp.errors import ConfigurationError
-from uotp.net import Host
 from uotp.pki import VALIDITY, Issued, PkiFiles, normalHost, openAuthority
 from uotp.tls import utcNow
-
-SERVER_PORT = "8443"
-"""The port where a server listens unless it is told otherwise."""
 
 MOST_DAYS = 36525
 """A hundred years: more is a typing error."""
@@ -51,19 +48,6 @@ DAYS_ROW = Option(
 )
 
 
-def parseBundleServer(word: str) -> str:
-    """
-    @param word: a host that the client dials, alone or with a port.
-    @return: both, as they stand in the client's file.
-    @raise ValueError: in words.
-    """
-    host, port = hostAndPort(word) or (word, SERVER_PORT)
-    if "://" in word:
-        reason = f"no URL, but a host: write {host}:{port or SERVER_PORT}"
-        raise ValueError(reason)
-    return f"{Host.parse(parseHost(withoutBrackets(host))).besidePort}:{parsePort(port)}"
-
-
 def parseCertificateHost(word: str) -> str:
     """
     @return: a name or an address in the form that a certificate holds.
@@ -74,19 +58,6 @@ def parseCertificateHost(word: str) -> str:
         return normalHost(host)
     except ConfigurationError as error:
         raise ValueError(str(error).replace(repr(host), "it", 1)) from error
-
-
-BUNDLE_ROWS = (
-    Option(
-        "bundle",
-        None,
-        f"Also write NAME.uotp, all in one file that a client needs to dial HOST[:PORT] (port {SERVER_PORT} if none).",
-        parseBundleServer,
-        metavar="HOST[:PORT]",
-    ),
-    Flag("qr", None, "Show that file as a QR code, with the key in it, where the terminal is large enough."),
-    Flag("force", None, "Replace NAME.uotp if it is there.", "force"),
-)
 
 
 class PkiOptions(GnuOptions):
@@ -121,11 +92,15 @@ class PkiOptions(GnuOptions):
         @raise usage.UsageError: when they do not.
         """
         super().postOptions()
-        if "bundle" in self and self["bundle"] is None:
-            for name in ("qr", "force"):
-                if self[name]:
-                    reason = f"--{name} is for the client's one file: it needs --bundle HOST[:PORT]"
-                    raise usage.UsageError(reason)
+        if "bundle" not in self:
+            return
+        if self["bundle"]:
+            self["bundle"] = parseBundleServers(self["bundle"], "--bundle")
+            return
+        for name in ("qr", "force"):
+            if self[name]:
+                reason = f"--{name} is for the client's one file: it needs --bundle SERVER"
+                raise usage.UsageError(reason)
 
     @property
     def files(self) -> PkiFiles:
