@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from bench.load.deeds import Answer
 from bench.rig.ports import LOOPBACK
 from bench.rig.programs import HANG_SECONDS
+from uotp.net.sockopts import enlargeUdpBuffers
 
 ANSWER_SECONDS = 0.5
 """Until a datagram counts as lost and is sent again."""
@@ -155,5 +156,5 @@ def openUdp() -> socket.socket:
     @return: an IPv4 UDP socket with a large receive buffer.
     """
     opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+    enlargeUdpBuffers(opened, RECEIVE_BUFFER_BYTES)
     return opened

@@ -14,7 +14,8 @@ from itertools import accumulate
 
 from bench.load.stamped import STAMP, Record, Steady
 from bench.rig.ports import LOOPBACK, freePort
-from bench.rig.programs import until
+from bench.rig.procfs import unreadBytes
+from bench.rig.programs import HANG_SECONDS, until
 from tests.integration.correspondence import Address
 from tests.integration.relay import Relay, Relayed
 from tests.integration.rig import Pair, RigTestCase
@@ -33,14 +34,11 @@ IN_ORDER = ("--reorder", "1000")
 LOOK_SECONDS = 0.1
 """Who receives looks so often whether it is to end."""
 
-LOST_SECONDS = 2.0
-"""With nothing coming for so long, what has not come is lost..."""
+LOST_SECONDS = 30.0
+"""With nothing coming for so long, what has not come is lost, also on a busy machine."""
 
-WHOLE_SECONDS = 30.0
-"""...and where nothing may be lost, it is waited for that much longer, for a busy machine."""
-
-LAST_SECONDS = 0.5
-"""The same when the last that was sent has come."""
+LAST_SECONDS = 2.0
+"""The same when the last that was sent has come: what others carry is hardly later than that."""
 
 WINDOW = 200
 WINDOW_SECONDS = 0.25
@@ -50,7 +48,13 @@ there are on any path here, unless the machine is too slow to carry the rate.
 """
 
 COMING_SECONDS = 0.1
-"""A load arrives as long as its last datagram has not come longer ago."""
+"""
+A load arrives as long as its last datagram has not come longer ago, or as long as the first program on its way
+does not read.
+"""
+
+KERNEL_BYTES = 1304
+"""What the kernel counts for a datagram of some hundred bytes or more, besides these, at the most."""
 
 IN_USE = 100
 """Datagrams of a load that show which connection carries it."""
@@ -101,9 +105,11 @@ class RestrainedSocket(socket.socket):
     """
     Sends a load no faster than it arrives, as long as it arrives: a machine that is too slow
     for the rate is given less to carry, and loses nothing by it.
+
+    @ivar patience: seconds without an arrival after which more than may be on their way are sent.
     """
 
-    def __init__(self, end: UdpEnd, window: int, arrivals: Arrivals) -> None:
+    def __init__(self, end: UdpEnd, window: int, arrivals: Arrivals, patience: float) -> None:
         """
         @param end: whose socket it is, too.
         @param window: how many datagrams may be on their way.
@@ -114,16 +120,26 @@ class RestrainedSocket(socket.socket):
         self._next = 0
         self._window = window
         self._arrivals = arrivals
+        self.patience = patience
 
     def sendto(self, datagram: bytes, address: Address) -> int:  # type: ignore[override]
         """
         Send the next datagram, when it may go.
         """
         arrivals = self._arrivals
-        while self._next - arrivals.highest > self._window and time.monotonic() - arrivals.moment < COMING_SECONDS:
+        while self._next - arrivals.highest > self._window and self._mayCome(arrivals.moment, address):
             time.sleep(RESTRAINED_SECONDS)
         self._next += 1
         return super().sendto(datagram, address)
+
+    def _mayCome(self, last: float, address: Address) -> bool:
+        """
+        @param last: when the last has come.
+        @return: whether more will come without anything being sent.
+        """
+        if time.monotonic() - last < self.patience:
+            return True
+        return self.patience > 0 and unreadBytes(address[1]) > 0
 
 
 class Load:
@@ -132,17 +148,33 @@ class Load:
     sends and receives them is that of the measurements.
     """
 
-    def __init__(self, sender: UdpEnd, to: Address, receiver: UdpEnd, rate: int = RATE, size: int = SIZE) -> None:
+    def __init__(
+        self,
+        sender: UdpEnd,
+        to: Address,
+        receiver: UdpEnd,
+        rate: int = RATE,
+        size: int = SIZE,
+        *,
+        whole: bool = False,
+    ) -> None:
         """
         @param sender: who sends.
         @param to: where to.
         @param receiver: where they come out; nobody else may read there meanwhile.
         @param rate: datagrams a second.
         @param size: bytes of each.
+        @param whole: whether nothing is broken meanwhile, so that whoever has all that may be on its way hands it on,
+            however long that takes.
         """
         receiver.socket.settimeout(LOOK_SECONDS)
         self._arrivals = Arrivals(receiver, size)
-        self._socket = RestrainedSocket(sender, max(WINDOW, int(rate * WINDOW_SECONDS)), self._arrivals)
+        window = max(WINDOW, int(rate * WINDOW_SECONDS))
+        if whole:
+            held = receiver.socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+            window = min(window, held // (size + KERNEL_BYTES))
+        patience = HANG_SECONDS if whole else COMING_SECONDS
+        self._socket = RestrainedSocket(sender, window, self._arrivals, patience)
         self._sending = Steady(self._socket, [(size, size, rate)], to=to)
         self._arrivals.start()
 
@@ -177,6 +209,7 @@ class Load:
         """
         Send no more, from this moment on.
         """
+        self._socket.patience = 0
         self._sending.finish()
 
     def close(self) -> None:
@@ -193,14 +226,14 @@ class Load:
         """
         waitForAll([self], more)
 
-    def quietSeconds(self, lostSeconds: float) -> float:
+    @property
+    def quietSeconds(self) -> float:
         """
-        @param lostSeconds: that if the last has not come.
-        @return: how long it has to be quiet until nothing more will come.
+        How long it has to be quiet until nothing more will come.
         """
         if len(self.came) == self.sent:
             return 0
-        return LAST_SECONDS if self.came and self.came[-1] == self.sent - 1 else lostSeconds
+        return LAST_SECONDS if self.came and self.came[-1] == self.sent - 1 else LOST_SECONDS
 
     def missing(self) -> list[int]:
         """
@@ -227,15 +260,13 @@ def waitForAll(loads: Sequence[Load], more: int) -> None:
     )
 
 
-def settle(*loads: Load, lostSeconds: float = LOST_SECONDS) -> None:
+def settle(*loads: Load) -> None:
     """
     Wait until all of some loads that have stopped has come; or for longer than
     anything may be on its way, after the last that came.
-
-    @param lostSeconds: how long that is while the last that was sent has not come.
     """
     seen, since = -1, time.monotonic()
-    while time.monotonic() - since < max(load.quietSeconds(lostSeconds) for load in loads):
+    while time.monotonic() - since < max(load.quietSeconds for load in loads):
         came = sum(len(load.came) for load in loads)
         if came != seen:
             seen, since = came, time.monotonic()
@@ -293,17 +324,17 @@ class LoadTestCase(RigTestCase):
 
         until(isQuiet, "nothing goes through the relay any more")
 
-    def forth(self, flow: Flow, rate: int = RATE, size: int = SIZE) -> Load:
+    def forth(self, flow: Flow, rate: int = RATE, size: int = SIZE, *, whole: bool = False) -> Load:
         """
-        @return: a load from a flow's application to its target.
+        @return: a load from a flow's application to its target, see L{Load}.
         """
-        return self.load(Load(flow.application, flow.client, flow.target, rate, size))
+        return self.load(Load(flow.application, flow.client, flow.target, rate, size, whole=whole))
 
-    def back(self, flow: Flow, rate: int = RATE, size: int = SIZE) -> Load:
+    def back(self, flow: Flow, rate: int = RATE, size: int = SIZE, *, whole: bool = False) -> Load:
         """
-        @return: a load from a flow's target to its application.
+        @return: a load from a flow's target to its application, see L{Load}.
         """
-        return self.load(Load(flow.target, flow.source, flow.application, rate, size))
+        return self.load(Load(flow.target, flow.source, flow.application, rate, size, whole=whole))
 
     def load(self, load: Load) -> Load:
         """
@@ -327,6 +358,6 @@ class LoadTestCase(RigTestCase):
         """
         All that was sent has come, once, in order.
         """
-        settle(*loads, lostSeconds=WHOLE_SECONDS)
+        settle(*loads)
         for load in loads:
             self.assertEqual((load.missing(), load.disorder()), ([], []), f"of {load.sent}")

@@ -5,14 +5,14 @@ Whoever copies the commands of README and of the other pages gets what they prom
 from __future__ import annotations
 
 import shutil
+import socket
 import subprocess
 import tempfile
 from pathlib import Path
 
 from bench.rig.namespaces import command
-from bench.rig.ports import FIXED_PORTS, LOOPBACK
+from bench.rig.ports import LOOPBACK, freePort
 from bench.rig.programs import HANG_SECONDS
-from tests.integration.correspondence import openUdp
 from tests.integration.harness import TWISTD, ProgramTestCase, needed, ourCommand, ourEnvironment, runToEnd
 from tests.integration.hosts import (
     SERVER_ADDRESS,
@@ -367,7 +367,7 @@ class ExamplesTests(ProgramTestCase):
         self.assertEqual(made.returncode, 0, made.stderr)
         (folder / "both_ends.tac").write_text(blocks["both-ends"])
         target = self.target()
-        tunnelPort, udpPort = freePorts()
+        tunnelPort, udpPort = freePort(socket.SOCK_STREAM), freePort(socket.SOCK_DGRAM)
         ports = {
             "UOTP_TARGET_PORT": str(target.address[1]),
             "UOTP_TUNNEL_PORT": str(tunnelPort),
@@ -407,21 +407,3 @@ class ExamplesTests(ProgramTestCase):
                 timeout=HANG_SECONDS,
             )
             self.assertEqual((done.returncode, done.stderr), (0, ""))
-
-
-def freePorts() -> tuple[int, int]:
-    """
-    @return: two ports that nobody has at the moment, below those that kernels hand
-        out.
-    """
-    free: list[int] = []
-    for port in FIXED_PORTS:
-        with openUdp() as probe:
-            try:
-                probe.bind((LOOPBACK, port))
-            except OSError:
-                continue
-        free.append(port)
-        if len(free) == 2:
-            break
-    return free[0], free[1]

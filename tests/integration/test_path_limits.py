@@ -40,7 +40,7 @@ class PathLimitTests(LoadTestCase):
         flow = self.flow(pair, target)
         flow.both(b"one tunnel")
         relay.refuse()
-        load, back = self.forth(flow), self.back(flow)
+        load, back = self.forth(flow, whole=True), self.back(flow, whole=True)
         load.start()
         back.start()
         pair.client.waitForLine("further connections .* do not get through beside the 1 that there are")

@@ -63,7 +63,7 @@ class ByTurnsTests(LoadTestCase):
         """
         Each datagram comes once and in order, both ways, and the target sees one source.
         """
-        loads = [self.forth(self.byTurns), self.back(self.byTurns)]
+        loads = [self.forth(self.byTurns, whole=True), self.back(self.byTurns, whole=True)]
         for load in loads:
             load.start()
         waitForAll(loads, 2000)

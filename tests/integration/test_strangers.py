@@ -97,7 +97,7 @@ class StrangersTests(LoadTestCase):
         pair = self.pair(target.address, pki, server=server)
         flow = self.flow(pair, target)
         flow.both(b"hello")
-        self.loads = [self.forth(flow), self.back(flow)]
+        self.loads = [self.forth(flow, whole=True), self.back(flow, whole=True)]
         for load in self.loads:
             load.start()
         for load in self.loads:

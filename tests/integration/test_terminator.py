@@ -131,7 +131,7 @@ class TerminatorTests(LoadTestCase):
         flow = self.clientFlow(self.knows2)
         self.client.waitForLine("which speaks format 2")
         self.assertAllSizesPass(flow)
-        loads = [self.forth(flow), self.back(flow)]
+        loads = [self.forth(flow, whole=True), self.back(flow, whole=True)]
         for load in loads:
             load.start()
         waitForAll(loads, 500)
@@ -148,7 +148,7 @@ class TerminatorTests(LoadTestCase):
         """
         relay = self.relay(self.knows2)
         flow = self.clientFlow(relay.address, "--max-bytes", "64K")
-        load = self.forth(flow)
+        load = self.forth(flow, whole=True)
         load.start()
         until(lambda: len(relay.connections) >= 4 + REPLACED, "tunnels have been replaced")
         load.stop()

@@ -79,7 +79,7 @@ class _WebSocketTestCase(LoadTestCase):
         Each size passes both ways; and so does a load, with nothing lost and in order.
         """
         self.assertSizesPass(flow)
-        loads = [self.forth(flow), self.back(flow)]
+        loads = [self.forth(flow, whole=True), self.back(flow, whole=True)]
         for load in loads:
             load.start()
         waitForAll(loads, 1000)

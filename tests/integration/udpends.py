@@ -12,6 +12,7 @@ import time
 from bench.rig.ports import LOOPBACK
 from bench.rig.programs import HANG_SECONDS
 from tests.integration.correspondence import MAX_DATAGRAM_BYTES, RECEIVE_BUFFER_BYTES, Address
+from uotp.net.sockopts import enlargeUdpBuffers
 
 AGAIN = b"\x00again"
 """How a datagram begins that is sent again and again; who expects another passes over it."""
@@ -40,8 +41,7 @@ class UdpEnd:
         """
         found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)
         self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, RECEIVE_BUFFER_BYTES)
+        enlargeUdpBuffers(self.socket, RECEIVE_BUFFER_BYTES)
         self.socket.bind(found[0][4])
         bound = self.socket.getsockname()
         self.address: Address = (bound[0], bound[1])
