@@ -322,8 +322,12 @@ def beControlled(
 
     reporter = service.reporter()
 
-    def reload() -> Deferred[None]:
-        again: Deferred[None] = (service.reloadProgram or reporter.reload)()
+    def reload() -> Deferred[tuple[str, ...]]:
+        again: Deferred[tuple[str, ...]]
+        if service.reloadProgram is None:
+            again = reporter.reload().addCallback(lambda _: ())
+        else:
+            again = service.reloadProgram()
         return again
 
     place = ControlPlace(path=os.path.abspath(control)) if isinstance(control, str) else control

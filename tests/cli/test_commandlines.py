@@ -1483,7 +1483,7 @@ class EndServiceTests(ServiceTestCase):
         end = RecordingService()
         self.running(end)
         assert end.reloadProgram is not None
-        self.assertIsNone(self.successResultOf(end.reloadProgram()))
+        self.assertEqual(self.successResultOf(end.reloadProgram()), ())
         self.assertEqual((end.reloads, self.log.journal[-1]), (1, "reopen"))
         end = RecordingService(reloadError=ConfigurationError("the file x is empty"))
         self.running(end)

@@ -151,6 +151,7 @@ class ScriptedReporter:
     @ivar told: what it tells.
     @ivar asked: what it was asked to do.
     @ivar reloaded: what a reload waits for.
+    @ivar restart: what needs a restart after it.
     @ivar ended: how many sessions end.
     @ivar error: raised by whatever is asked, if it is set.
     """
@@ -159,6 +160,7 @@ class ScriptedReporter:
         self.told = told
         self.asked: list[str] = []
         self.reloaded: Deferred[None] = succeed(None)
+        self.restart: tuple[str, ...] = ()
         self.ended = 1
         self.error: Exception | None = None
 
@@ -174,6 +176,9 @@ class ScriptedReporter:
     def reload(self) -> Deferred[None]:
         self._ask("reload")
         return self.reloaded
+
+    def reloadProgram(self) -> Deferred[tuple[str, ...]]:
+        return self.reload().addCallback(lambda _: self.restart)
 
     def disconnect(self, session: str) -> Deferred[int]:
         self._ask(f"disconnect {session}")

@@ -57,7 +57,7 @@ class RecordingService(Service):
         self.reloading: Deferred[None] | None = None
         self.ready: Deferred[None] = succeed(None)
         self.ending: Deferred[None] = succeed(None)
-        self.reloadProgram: Callable[[], Deferred[None]] | None = None
+        self.reloadProgram: Callable[[], Deferred[tuple[str, ...]]] | None = None
         self.tellTrouble: Callable[[str], None] | None = None
         self.configurationTrouble = ""
         self._called = called

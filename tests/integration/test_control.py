@@ -15,10 +15,11 @@ from pathlib import Path
 from bench.rig.ports import LOOPBACK
 from bench.rig.programs import HANG_SECONDS, until
 from tests.integration import harness
-from tests.integration.harness import LISTENING, needed, ourCommand, ourEnvironment
+from tests.integration.harness import LISTENING, needed, ourCommand, ourEnvironment, runToEnd
 from tests.integration.hosts import writeProgram
 from tests.integration.rig import PLAIN, RigTestCase, said, twistdCommand
 from tests.integration.test_pages import blocksHere
+from uotp.net import steeringTrouble
 from uotp.pki import openAuthority
 from uotp.pki.directory import Pki
 from uotp.pki.issue import issueClient
@@ -109,6 +110,32 @@ class ControlTests(RigTestCase):
         for program in (pair.client, pair.server):
             self.assertStops(program)
         self.assertEqual(self.names(), [])
+
+    def test_aReloadSaysWhatNeedsARestart(self) -> None:
+        """
+        Whether one process does the work or two.  A file with which no program could start is refused whole.
+        """
+        said = blocksHere()["status-restart"]
+        text = f'server = "{LOOPBACK}:9"\nno-tls = true\nbind-address = "{LOOPBACK}"\nbind-port = 0\n'
+        file = self.folder / "client.toml"
+        for workers in (1, 2) if steeringTrouble() is None else (1,):
+            same = f"{text}workers = {workers}\n"
+            file.write_text(same)
+            program = self.start("our client", ourCommand("client", str(file)))
+            name = f"client-{self.listening(program)[1]}"
+            for more, status, words in (
+                ("pool-size = 16\n", 0, f"{name}: reloaded\n"),
+                ('pool-size = 9\nmark = "0x51"\n', 3, said.replace("client-8911", name)),
+                ("pool-size = 9\nmin-pool = 12\n", 1, f"uotp reload: {name}: {file}:6: min-pool 12 is more than"),
+                ("polsize = 9\n", 1, f"uotp reload: {name}: {file}:6: there is no key polsize"),
+                ("", 0, f"{name}: reloaded\n"),
+            ):
+                file.write_text(f"{same}{more}")
+                done = runToEnd([*ourCommand(), "reload"], environment=self.environment)
+                told = (done.stdout, done.stderr) if status != 1 else (done.stderr, done.stdout)
+                self.assertEqual((done.returncode, told[1]), (status, ""), told[0])
+                self.assertTrue(told[0].startswith(words), told[0])
+            self.assertStops(program)
 
     def test_topOnATerminal(self) -> None:
         """

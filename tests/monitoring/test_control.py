@@ -39,7 +39,7 @@ class ServiceTests(SocketTestCase):
         """
         reporter = ScriptedReporter()
         place = ControlPlace(path, directory)
-        made = ControlService(place, reporter, reporter.reload, "server", lambda: self.port, self.reactor)
+        made = ControlService(place, reporter, reporter.reloadProgram, "server", lambda: self.port, self.reactor)
         self.addCleanup(made.stopService)
         return made
 

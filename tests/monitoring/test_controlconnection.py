@@ -60,7 +60,7 @@ class ConnectionTests(SocketTestCase):
         Somebody connects.
         """
         self.transport = PullingTransport()
-        self.connection = ControlConnection(self.reporter, self.reporter.reload, self.clock)
+        self.connection = ControlConnection(self.reporter, self.reporter.reloadProgram, self.clock)
         self.connection.whenGone = lambda: self.gone.append(self.connection)
         self.connection.makeConnection(self.transport)
 
@@ -117,6 +117,11 @@ class ConnectionTests(SocketTestCase):
             self.assertEqual(self.answer(), {"control": 1, "reloaded": True})
             self.connect_()
         self.end()
+
+    def test_whatNeedsARestartIsToldWithIt(self) -> None:
+        self.reporter.restart = ("mark", "pool-size")
+        answer = self.ask(encodeRequest(ControlRequest(ASK_RELOAD)))
+        self.assertEqual(answer, {"control": 1, "reloaded": True, "restart": ["mark", "pool-size"]})
 
     def test_whyItIsNotIsTold(self) -> None:
         self.reporter.error = ConfigurationError("--cert /x: No such file or directory")

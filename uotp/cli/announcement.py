@@ -6,7 +6,7 @@ that it is alive.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IDelayedCall
@@ -27,6 +27,9 @@ STATUS_SECONDS = 10.0
 
 SIGNS_PER_DEADLINE = 2
 """So many signs of life are given in the time in which one is wanted, so that a slow turn of the reactor costs none."""
+
+
+Reloaded = TypeVar("Reloaded")
 
 
 def running() -> str:
@@ -130,12 +133,12 @@ class Announcement:
             self._anyway.cancel()
             self._anyway = None
 
-    def around(self, reload: Callable[[], Deferred[None] | None]) -> Deferred[None]:
+    def around(self, reload: Callable[[], Deferred[Reloaded] | None]) -> Deferred[Reloaded]:
         """
         Read files again.
 
         @param reload: does it; what it returns fires when that is done.
-        @return: fires then, or fails as that does.
+        @return: fires then with the same, or fails as that does.
         """
         self._reloads += 1
         self._notifier.reloading()

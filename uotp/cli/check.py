@@ -8,7 +8,7 @@ from __future__ import annotations
 import pkgutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from shlex import quote
 from typing import Any, ClassVar
 
@@ -192,12 +192,8 @@ def findings(options: CommonOptions, end: str, found: Findings, files: Credentia
     @param files: where the files of credentials are.
     """
     arguments = {**options.serviceArguments(), "files": files}
-    known = {each.name for each in fields(options.settingsClass)}
     try:
-        settings = options.settingsClass(
-            **{options.destinationSetting: options.destination},
-            **{name: value for name, value in arguments.items() if name in known},
-        )
+        settings = options.settings()
         if isinstance(settings, ServerSettings) and (wide := settings.anybodyAnnounces()) is not None:
             found.warn(wide)
         credentials = credentialsOf(end, settings, arguments)

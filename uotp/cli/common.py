@@ -49,6 +49,7 @@ from uotp.telemetry import (
     Spelling,
     sayLast,
 )
+from uotp.tls import formatsForTokens
 
 _log = Logger()
 
@@ -149,6 +150,24 @@ class CommonOptions(ConfigurableOptions):
         if self.parent is not None and self.parent.get("pidfile"):
             path = self.parent["pidfile"]
             self.stalePidFile = path if removeStalePidFile(path) else None  # now: twistd looks at it next
+
+    def settings(self) -> Any:
+        """
+        @return: the settings of the end.
+        @raise ConfigurationError: when there can be none such.
+        """
+        chosen = {**self.chosen(self.settingsClass), "listen": self._listen()}
+        return self.settingsClass(**{self.destinationSetting: self.destination}, **chosen)
+
+    def requireSense(self) -> None:
+        """
+        See L{ConfigurableOptions}.
+        """
+        settings = self.settings()
+        if not self["no-tls"]:
+            self.tlsClass(**self.chosen(self.tlsClass)).requireSense()
+        if self["token-file"]:
+            formatsForTokens(settings.wire)
 
     def serviceArguments(self) -> dict[str, Any]:
         """

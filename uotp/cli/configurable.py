@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from twisted.python import usage
 
 from uotp.cli.config.faults import FaultsError
-from uotp.cli.options import GnuOptions
+from uotp.cli.options import GnuOptions, Option
 from uotp.cli.words import Line
 from uotp.errors import ConfigurationError
 
@@ -42,6 +42,7 @@ class ConfigurableOptions(GnuOptions):
 
     @cvar destinationKey: the key of where to send.
     @ivar configuration: what the file says, if there is one.
+    @ivar directory: where we were when the file was read first, which a daemon leaves; empty before.
     @ivar isReadAgain: whether the file is read more than once, see L{uotp.cli.config.document.readDocument}.
     """
 
@@ -52,7 +53,15 @@ class ConfigurableOptions(GnuOptions):
         self.configuration: Configuration | None = None
         self.isReadAgain = False
         self._typed: frozenset[str] = frozenset()
-        self._directory = ""
+        self.directory = ""
+        self._line = Line()
+
+    @property
+    def destination(self) -> Any:
+        """
+        Where to send, as the end's settings have it.
+        """
+        raise NotImplementedError
 
     @property
     def destinationShown(self) -> list[str]:
@@ -72,7 +81,8 @@ class ConfigurableOptions(GnuOptions):
 
         file, *destination = line.arguments
         self._typed = frozenset([name for name, _ in line.options] + ([self.destinationKey] if destination else []))
-        self._directory = os.getcwd()  # a daemon changes it
+        self._line = line
+        self.directory = self.directory or os.getcwd()
         found = readConfiguration(
             self, self.destinationKey, file, needsDestination=not destination, isReadAgain=self.isReadAgain
         )
@@ -84,18 +94,54 @@ class ConfigurableOptions(GnuOptions):
         Read the file again.
 
         @return: the keys that have other values than at the start, and count.
-        @raise ConfigurationError: when the file cannot be used.
+        @raise ConfigurationError: when no program could start with the file.
         """
         if self.configuration is None:
             return []
-        from uotp.cli.config.reading import readConfiguration  # noqa: PLC0415 - of no use without such a file
+        again = self._readAgain()
+        assert again.configuration is not None
+        changed = again.configuration.changedSince(self.configuration)
+        return [key for key in changed if key not in self._typed and again.valueOf(key) != self.valueOf(key)]
 
-        file = os.path.join(self._directory, self.configuration.file)
+    def valueOf(self, key: str) -> Any:
+        """
+        @return: what a key of the file has led to.
+        """
+        return self.destination if key == self.destinationKey else self[key]
+
+    def _readAgain(self) -> ConfigurableOptions:
+        """
+        @return: what the same command line says with the file as it is now.
+        @raise ConfigurationError: when no program could start with it.
+        """
+        file, *destination = self._line.arguments
+        again = type(self)()
+        again.isReadAgain, again.directory = True, self.directory
+        typed = [self._typedAgain(name, word) for name, word in self._line.options]
         try:
-            found = readConfiguration(type(self)(), self.destinationKey, file, needsDestination=False, isReadAgain=True)
+            again.understand([*typed, "--", os.path.join(self.directory, file), *destination])
+            again.requireSense()
         except FaultsError as error:
             raise ConfigurationError(str(error)) from error
-        return [key for key in found.changedSince(self.configuration) if key not in self._typed]
+        except (usage.UsageError, ConfigurationError) as error:
+            raise ConfigurationError(again.located(str(error))) from error
+        return again
+
+    def _typedAgain(self, name: str, word: str | None) -> str:
+        """
+        @return: an option as it stands on the command line; the name of a file as it was meant at the start.
+        """
+        if word is None:
+            return f"--{name}"
+        isPath = any(isinstance(row, Option) and row.name == name and row.isPath for row in self.rows)
+        return f"--{name}={self[name] if isPath and isinstance(self[name], str) else word}"
+
+    def requireSense(self) -> None:
+        """
+        Refuse options that are good each, and cannot be used together.
+
+        @raise ConfigurationError: when they cannot.
+        """
 
     def reasonsOf(self, error: usage.UsageError) -> list[str]:
         """

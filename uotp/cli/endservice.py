@@ -48,7 +48,7 @@ class Reloadable(Protocol):
 
     preparing: str
     unready: str
-    reloadProgram: Callable[[], Deferred[None]] | None
+    reloadProgram: Callable[[], Deferred[tuple[str, ...]]] | None
     tellTrouble: Callable[[str], None] | None
     configurationTrouble: str
 
@@ -128,6 +128,7 @@ class EndService(MultiService):
         self._readings = Readings(self._readAgain)
         self._garbageCollection = GarbageCollection(reactor)
         self._freedMemory = FreedMemory(reactor, trimOfMalloc())
+        self._restartWords = ""
         self.exitStatus, self.trouble = 0, ""
         end.reloadProgram = self.reload
         end.tellTrouble = self._sayTrouble
@@ -194,19 +195,20 @@ class EndService(MultiService):
         done = self.reload().addErrback(lambda reason: reason.trap(ConfigurationError))  # that is said
         orLog(done, self._log, "the files were not read again")
 
-    def reload(self) -> Deferred[None]:
+    def reload(self) -> Deferred[tuple[str, ...]]:
         """
         Read all files again, and open those of the log again.  Who asks while they are read has them read once more.
 
-        @return: fires when that is done; fails with L{ConfigurationError} when the old ones stay in use.
+        @return: fires when that is done, with the keys of the configuration file whose other values need a restart;
+            fails with L{ConfigurationError} when the old ones stay in use.
         """
         return self._reopen() if self.announcement is None else self.announcement.around(self._reopen)
 
-    def _reopen(self) -> Deferred[None]:
+    def _reopen(self) -> Deferred[tuple[str, ...]]:
         self._processLog.reopen()
-        return self._readings.ask(onlyNew=False).addCallback(lambda _: None)
+        return self._readings.ask(onlyNew=False)
 
-    def _readAgain(self, _: bool) -> Deferred[bool]:  # noqa: FBT001 - as L{Readings} tells it
+    def _readAgain(self, _: bool) -> Deferred[tuple[str, ...]]:  # noqa: FBT001 - as L{Readings} tells it
         reading = self._aside.run(lambda _: self.changedKeys(), "reading the configuration file")
         changed = reading.addBoth(self._noteConfiguration)
         return changed.addCallback(self._reloadEnd).addCallbacks(self._reloaded, self._notReloaded)
@@ -224,17 +226,19 @@ class EndService(MultiService):
         """
         return maybeDeferred(self._end.reload).addCallback(lambda _: changed)
 
-    def _reloaded(self, changed: Sequence[str]) -> bool:
+    def _reloaded(self, changed: Sequence[str]) -> tuple[str, ...]:
+        keys = ", ".join(changed)
+        self._restartWords = f"a restart is needed for new values of {keys}" if changed else ""
         self._sayTrouble("")
         self._log.info("reloaded")
         if changed:
-            words = "other values of the configuration file are taken up at a restart alone: {keys}"
-            self._log.warn(words, keys=", ".join(changed))
-        return True
+            self._log.warn("other values of the configuration file are taken up at a restart alone: {keys}", keys=keys)
+        return tuple(changed)
 
     def _sayTrouble(self, reason: str) -> None:
         if self.announcement is not None:
-            self.announcement.trouble = f"the files were not taken up: {reason}" if reason else ""
+            words = f"the files were not taken up: {reason}" if reason else ""
+            self.announcement.trouble = "; ".join(filter(None, (words, self._restartWords)))
 
     def _notReloaded(self, reason: Failure) -> Failure:
         reason.trap(ConfigurationError)

@@ -42,7 +42,7 @@ class ControlService(Service):
         """
         @param place: where the socket is to be.
         @param reporter: is asked.
-        @param reload: see L{Reporter.reload}.
+        @param reload: see L{Reload}.
         @param end: C{"client"} or C{"server"}.
         @param portOf: tells at which port the program listens; 0 while nobody knows.
         """

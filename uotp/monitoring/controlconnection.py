@@ -5,7 +5,7 @@ to read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -28,8 +28,8 @@ from uotp.monitoring.controlwire import (
 from uotp.monitoring.report import Report, Reporter
 from uotp.telemetry import Logger, orLog
 
-Reload = Callable[[], Deferred[None]]
-"""Reads files again; see L{Reporter.reload}."""
+Reload = Callable[[], Deferred[tuple[str, ...]]]
+"""Reads files again, see L{Reporter.reload}, and tells which keys of the configuration file need a restart."""
 
 EXCHANGE_SECONDS = 10.0
 """So long a request may take to come, and so long an answer may take to be read."""
@@ -52,7 +52,7 @@ class ControlConnection(ReportingProtocol):
     def __init__(self, reporter: Reporter, reload: Reload, clock: Any) -> None:
         """
         @param reporter: is asked.
-        @param reload: see L{Reporter.reload}.
+        @param reload: see L{Reload}.
         @param clock: C{IReactorTime}.
         """
         self._reporter = reporter
@@ -128,11 +128,14 @@ class ControlConnection(ReportingProtocol):
         """
         request = parseRequest(line)
         if request.ask == ASK_RELOAD:
-            return self._reload().addCallback(lambda _: self._end(reloaded=True))
+            return self._reload().addCallback(self._reloaded)
         if request.ask == ASK_DISCONNECT:
             ended = self._reporter.disconnect(request.session)
             return ended.addCallback(lambda number: self._end(ended=number))
         return self._reporter.report().addCallback(self._tell)
+
+    def _reloaded(self, waiting: Sequence[str]) -> None:
+        self._end(reloaded=True, **({"restart": list(waiting)} if waiting else {}))
 
     def _failed(self, reason: Failure) -> None:
         if reason.check(RequestError, ConfigurationError):

@@ -3,7 +3,8 @@ What is said at a control socket: one line of JSON is asked, and one is answered
 only; nothing here knows of sockets.
 
 A request is C{{"control": 1, "ask": "report"}}, or C{"reload"}, or C{"disconnect"} with C{"session"} beside it.
-An answer has C{"control"} too, and one of C{"report"}, C{"reloaded"}, C{"ended"} and C{"error"}.
+An answer has C{"control"} too, and one of C{"report"}, C{"reloaded"}, C{"ended"} and C{"error"}.  Beside
+C{"reloaded"} C{"restart"} may stand: the options that have new values which need a restart.
 """
 
 from __future__ import annotations

@@ -5,13 +5,15 @@ Files that several want to be read again: one reading is under way, and one more
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from twisted.internet.defer import Deferred, fail, maybeDeferred
 from twisted.python.failure import Failure
 
 from uotp.process.aside import NotDoneError, StoppedError
 from uotp.telemetry import Logger, orLog
+
+Reading = TypeVar("Reading")
 
 MOST_WAITING = 64
 """So many may wait for the next reading.  More come only while a file system hangs, and it is theirs as well."""
@@ -23,7 +25,7 @@ class TooManyError(NotDoneError):
     """
 
 
-class Readings:
+class Readings(Generic[Reading]):
     """
     Reads again for whoever asks.  Who asks while a reading is under way waits for the next one, since that one may
     have read already what has changed just now; and all who wait share it.
@@ -31,17 +33,17 @@ class Readings:
 
     _log = Logger()
 
-    def __init__(self, read: Callable[[bool], Deferred[bool]]) -> None:
+    def __init__(self, read: Callable[[bool], Deferred[Reading]]) -> None:
         """
-        @param read: reads once, and tells whether that was anything new.  It is told whether what is not new need
-            not be used.
+        @param read: reads once, and tells what was found, for example whether that is anything new.  It is told whether
+            what is not new need not be used.
         """
         self._read = read
         self._isUnderWay = False
         self._onlyNew = True
-        self._waiting: list[Deferred[bool]] = []
+        self._waiting: list[Deferred[Reading]] = []
 
-    def ask(self, *, onlyNew: bool) -> Deferred[bool]:
+    def ask(self, *, onlyNew: bool) -> Deferred[Reading]:
         """
         @param onlyNew: whether what is not new need not be used, as far as we are concerned.
         @return: fires with what the reading tells, or fails as it does; fails with L{StoppedError} after L{stop}, and
@@ -50,7 +52,7 @@ class Readings:
         if len(self._waiting) >= MOST_WAITING:
             reason = f"{MOST_WAITING} others wait already until files are read again: maybe a file system hangs"
             return fail(TooManyError(reason))
-        asked: Deferred[bool] = Deferred()
+        asked: Deferred[Reading] = Deferred()
         self._waiting.append(asked)
         self._onlyNew = self._onlyNew and onlyNew
         if not self._isUnderWay:
@@ -72,7 +74,7 @@ class Readings:
         done = maybeDeferred(self._read, onlyNew).addBoth(self._over, waiting)
         orLog(done, self._log, "those who wait for files that are read were not told")
 
-    def _over(self, outcome: Any, waiting: list[Deferred[bool]]) -> None:
+    def _over(self, outcome: Any, waiting: list[Deferred[Reading]]) -> None:
         self._isUnderWay = False
         if self._waiting:
             self._begin()

@@ -10,6 +10,7 @@ from uotp.tls.credentials import (
     ClientTls,
     ServerCredentials,
     ServerTls,
+    formatsForTokens,
     parsePin,
 )
 from uotp.tls.dates import Ending, utcNow
@@ -34,6 +35,7 @@ __all__ = [
     "ServerTls",
     "Tokens",
     "endingWords",
+    "formatsForTokens",
     "openAtOnce",
     "parsePin",
     "publicKeyPin",

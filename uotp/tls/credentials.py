@@ -64,6 +64,16 @@ class ServerTls:
     crl: str | None = None
     clients: str | None = None
 
+    def requireSense(self) -> None:
+        """
+        Refuse choices that cannot be used together.  No file is looked at.
+
+        @raise ConfigurationError: when they cannot.
+        """
+        if self.crl is not None and self.cafile is None:
+            message = f"{spelled('crl')} is of no use without {spelled('cafile')}, the CAs whose lists it has"
+            raise ConfigurationError(message)
+
 
 @dataclass(frozen=True, slots=True)
 class ClientTls:
@@ -95,6 +105,29 @@ class ClientTls:
     pins: tuple[bytes, ...] = ()
     tokenFile: str | None = None
 
+    def requireSense(self) -> None:
+        """
+        Refuse choices that cannot be used, alone or together.  No file is looked at.
+
+        @raise ConfigurationError: when they cannot.
+        """
+        if self.key is not None and self.cert is None:
+            message = f"{spelled('key')} is of no use without {spelled('cert')}"
+            raise ConfigurationError(message)
+        unchecked = spelled("hostnameCheck=False")
+        if not self.hostnameCheck and self.cafile is None:
+            needed = f"{unchecked} needs {spelled('cafile')}"
+            message = f"{needed}: otherwise any certificate of any public CA would do"
+            raise ConfigurationError(message)
+        if not self.hostnameCheck and self.serverName is not None:
+            message = f"{unchecked} and {spelled('serverName')} exclude each other"
+            raise ConfigurationError(message)
+        if any(not isinstance(pin, bytes) or len(pin) != PIN_BYTES for pin in self.pins):
+            message = f"{spelled('pins')} takes the SHA-256 of a public key, {PIN_BYTES} bytes"
+            raise ConfigurationError(message)
+        if self.serverName is not None:
+            peerNameOf(self.serverName, spelled("serverName"))
+
 
 class ServerCredentials(RenewableCredentials):
     """
@@ -123,9 +156,8 @@ class ServerCredentials(RenewableCredentials):
         files: CredentialFiles = DISK,
         keepsContents: bool = False,
     ) -> None:
-        if choices is not None and choices.crl is not None and choices.cafile is None:
-            message = f"{spelled('crl')} is of no use without {spelled('cafile')}, the CAs whose lists it has"
-            raise ConfigurationError(message)
+        if choices is not None:
+            choices.requireSense()
         if tokenFile is not None:
             wire = formatsForTokens(wire)
         self._choices = choices
@@ -226,7 +258,9 @@ class ClientCredentials(RenewableCredentials):
         keepsContents: bool = False,
     ) -> None:
         if choices is not None:
-            self._requireSense(choices, wire)
+            choices.requireSense()
+            if choices.tokenFile is not None:
+                formatsForTokens(wire)
         self._choices = choices
         self._wire = wire
         self._alpn = alpn
@@ -234,26 +268,6 @@ class ClientCredentials(RenewableCredentials):
         trustsSystem = choices is not None and choices.cafile is None and not choices.pins
         self._readsMore = trustsSystem or (proxy is not None and proxy.trustsSystem)
         super().__init__(files, now, keepsContents=keepsContents)
-
-    def _requireSense(self, choices: ClientTls, wire: WireChoice) -> None:
-        if choices.key is not None and choices.cert is None:
-            message = f"{spelled('key')} is of no use without {spelled('cert')}"
-            raise ConfigurationError(message)
-        unchecked = spelled("hostnameCheck=False")
-        if not choices.hostnameCheck and choices.cafile is None:
-            needed = f"{unchecked} needs {spelled('cafile')}"
-            message = f"{needed}: otherwise any certificate of any public CA would do"
-            raise ConfigurationError(message)
-        if not choices.hostnameCheck and choices.serverName is not None:
-            message = f"{unchecked} and {spelled('serverName')} exclude each other"
-            raise ConfigurationError(message)
-        if any(not isinstance(pin, bytes) or len(pin) != PIN_BYTES for pin in choices.pins):
-            message = f"{spelled('pins')} takes the SHA-256 of a public key, {PIN_BYTES} bytes"
-            raise ConfigurationError(message)
-        if choices.tokenFile is not None:
-            formatsForTokens(wire)
-        if choices.serverName is not None:
-            peerNameOf(choices.serverName, spelled("serverName"))
 
     def _load(self, files: CredentialFiles, pause: Pausing) -> Loaded:
         choices = self._choices

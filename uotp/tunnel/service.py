@@ -102,7 +102,7 @@ class TunnelService(Service):
     speaks = True
     preparing = "looking up the server's name"
     unready = "the server's name is not found yet"
-    reloadProgram: Callable[[], Deferred[None]] | None = None
+    reloadProgram: Callable[[], Deferred[tuple[str, ...]]] | None = None
     tellTrouble: Callable[[str], None] | None = None
 
     def __init__(

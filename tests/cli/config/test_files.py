@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 
 from tests.doubles.certificates import Authority, pem
@@ -17,12 +18,14 @@ from tests.doubles.processlogs import RecordingProcessLog
 from tests.doubles.reactors import MemoryReactor
 from tests.doubles.services import RecordingService
 from uotp.cli import client, server
+from uotp.cli.announcement import Announcement
 from uotp.cli.config import reading
 from uotp.cli.endservice import EndService
 from uotp.cli.introduction import commandLine
 from uotp.errors import ConfigurationError
 from uotp.net import ServerPlace
-from uotp.telemetry import Logger
+from uotp.process import ServiceNotifier
+from uotp.telemetry import Logger, Spelling
 from uotp.tls import CopiedFiles
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials
 
@@ -441,7 +444,7 @@ class ReloadTests(ConfigurationTestCase):
     A file that has changed is read again.
     """
 
-    def reload(self, options: client.Options) -> list[str]:
+    def reload(self, options: client.Options | server.Options) -> list[str]:
         """
         @return: what the log says of a reload.
         """
@@ -458,6 +461,80 @@ class ReloadTests(ConfigurationTestCase):
         self.write('server = "b:1"\npool-size = 9\nexpire = 6\nmark = 1\n')
         words = "other values of the configuration file are taken up at a restart alone"
         self.assertEqual(self.reload(options), ["reloaded", f"{words}: mark, pool-size, server"])
+
+    def test_whoeverAsksIsToldWhatNeedsARestart(self) -> None:
+        """
+        And so does the service manager, until a reload finds nothing of the kind.
+        """
+        options = self.client(CLIENT + 'pool-size = 8\nproxy = "http://a:secret@p:1"\n')
+        end = RecordingService()
+        log: Any = RecordingProcessLog()
+        service = EndService("uotp-client", end, log, MemoryReactor())
+        service.changedKeys = options.changedKeys
+        service.announcement = Announcement(ServiceNotifier({}), end.whenReady, Clock())
+        assert end.reloadProgram is not None
+        assert end.tellTrouble is not None
+        self.assertEqual(self.successResultOf(end.reloadProgram()), ())
+        self.write(CLIENT + 'pool-size = 9\nproxy = "http://a:other@p:1"\n')
+        self.assertEqual(self.successResultOf(end.reloadProgram()), ("pool-size", "proxy"))
+        words = "a restart is needed for new values of pool-size, proxy"
+        self.assertEqual(service.announcement.trouble, words)
+        end.tellTrouble("the file x is empty")
+        self.assertEqual(service.announcement.trouble, f"the files were not taken up: the file x is empty; {words}")
+        self.write(CLIENT + 'pool-size = 8\nproxy = "http://a:secret@p:1"\n')
+        self.assertEqual(self.successResultOf(end.reloadProgram()), ())
+        self.assertEqual(service.announcement.trouble, "")
+
+    def test_whatSaysTheSameInOtherWordsNeedsNoRestart(self) -> None:
+        """
+        The port that stands for itself, what is so anyway, another unit.
+        """
+        options = self.client(CLIENT + "expire = 60\npool-size = 16\nno-tls = false\n")
+        self.write('server = "vpn.example.com"\nport = 8443\nexpire = "1m"\n')
+        self.assertEqual(options.changedKeys(), [])
+        self.write('server = "vpn.example.com"\nport = 8444\nexpire = "61"\nno-tls = true\n')
+        self.assertEqual(options.changedKeys(), ["expire", "no-tls", "server"])
+
+    def test_whatTheCommandLineSaysCountsAgain(self) -> None:
+        """
+        Also where it names files, and the program has left the directory.
+        """
+        os.chdir(self.directory)
+        self.addCleanup(os.chdir, os.getcwd())
+        self.write('server = "a:1"\ncert = "a.pem"\nkey = "a.key"\n')
+        options = client.Options()
+        options.parseOptions(["vpn.toml", "b:2", "--key", "b.key", "--pin", PIN.hex()])
+        os.chdir("/")
+        self.write('server = "c:3"\ncert = "a.pem"\nkey = "c.key"\npin = "1"\npool-size = 5\n')
+        reason = self.assertRaises(ConfigurationError, options.changedKeys)
+        self.assertIn("pin: 1: ", str(reason))
+        self.write('server = "c:3"\ncert = "a.pem"\nkey = "c.key"\npool-size = 5\n')
+        self.assertEqual(options.changedKeys(), ["pool-size"])
+
+    def test_aFileWithWhichNoProgramCouldStartIsNotReloaded(self) -> None:
+        """
+        Each of its keys is good.
+        """
+        pairs = (
+            ("pool-size = 2\nmin-pool = 3\n", "FILE:2: min-pool 3 is more than pool-size 2"),
+            ("no-hostname-check = true\n", "FILE:2: no-hostname-check needs cafile"),
+            ("pad = true\nwire = 1\n", "FILE:2: pad needs format 2"),
+            ('token-file = ["a"]\nwire = 1\n', "FILE:2: token-file needs format 2"),
+            ('proxy-auth-file = ["a:b"]\n', "FILE:2: proxy-auth-file needs proxy"),
+        )
+        options = self.client(CLIENT)
+        self.patch(Spelling, "spellings", {**options.spellings(), **server.Options.spellings()})
+        for text, words in pairs:
+            self.write(CLIENT + text)
+            [line] = self.reload(options)
+            self.assertIn(f"not reloaded, the old certificates stay in use: {words}", line.replace(self.file, "FILE"))
+        self.write("pool-size = 2\n")
+        self.assertIn("FILE: server is missing", self.reload(options)[0].replace(self.file, "FILE"))
+        serving = self.server(SERVER)
+        self.write(SERVER + 'crl = "c.pem"\n')
+        self.assertIn(": crl is of no use without ", self.reload(serving)[0])
+        self.write('target = "127.0.0.1:51820"\n')
+        self.assertIn("a server needs cert", self.reload(serving)[0])
 
     def test_aFileThatCannotBeUsedIsNotReloaded(self) -> None:
         options = self.client(CLIENT)

@@ -171,6 +171,26 @@ class CommandsTests(CommandTestCase):
         self.assertEqual(reload(["server"]), 0)
         self.assertEqual({(request.ask, seconds) for _, request, seconds in self.asked}, {("reload", RELOAD_SECONDS)})
 
+    def test_reloadSaysWhatNeedsARestart(self) -> None:
+        """
+        It has a status of its own, unless another program has failed.
+        """
+        self.answers[SERVER] = {"control": 1, "reloaded": True, "restart": ["mark", "pool-size"]}
+        self.answers[CLIENT] = {"control": 1, "reloaded": True}
+        self.assertEqual(reload([]), 3)
+        said = "server-8443: reloaded, but a restart is needed for new values of mark, pool-size\n"
+        self.assertEqual(self.out.getvalue(), f"{said}client-8911: reloaded\n")
+        self.assertEqual(self.err.getvalue(), "")
+        self.assertEqual(reload(["client"]), 0)
+        self.answers[CLIENT] = AskError("client-8911: no such file")
+        self.assertEqual(reload([]), 1)
+
+    def test_namesThatNeedARestartAreNoOrdersForATerminal(self) -> None:
+        for told, shown in ((["\x1b[2J"], "\\x1b[2J"), ("mark", "mark"), ({"a": 1}, "{'a': 1}")):
+            self.answers = {SERVER: {"control": 1, "reloaded": True, "restart": told}}
+            self.assertEqual(reload(["server"]), 3)
+            self.assertIn(f"new values of {shown}\n", self.out.getvalue())
+
     def test_disconnectSaysHowMany(self) -> None:
         self.answers = {SERVER: {"control": 1, "ended": 2}, CLIENT: {"control": 1, "ended": 0}}
         self.assertEqual(disconnect(["laptop"]), 0)

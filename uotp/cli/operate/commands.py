@@ -40,6 +40,9 @@ from uotp.telemetry import sayLast
 FAILED = 1
 """The exit status when a program has not done what it was asked, or there is none."""
 
+RESTART_NEEDED = 3
+"""The exit status of C{uotp reload} when all have used their files, and new values of options need a restart."""
+
 NOT_READY = 3
 """The exit status of C{uotp status --check} when all have answered, and one of them is not ready."""
 
@@ -183,13 +186,24 @@ def reload(argv: Sequence[str]) -> int:
     """
     options = ReloadOptions()
     options.parseOptions(argv)
+    needRestart = False
 
     def act(program: Program) -> bool:
-        askProgram(program, ControlRequest(ASK_RELOAD), RELOAD_SECONDS)
-        sys.stdout.write(f"{program.name}: reloaded\n")
+        nonlocal needRestart
+        waiting = askProgram(program, ControlRequest(ASK_RELOAD), RELOAD_SECONDS).get("restart")
+        words = f", but a restart is needed for new values of {_names(waiting)}" if waiting else ""
+        needRestart = needRestart or bool(waiting)
+        sys.stdout.write(f"{program.name}: reloaded{words}\n")
         return True
 
-    return askEach(options, act)
+    return askEach(options, act) or (RESTART_NEEDED if needRestart else 0)
+
+
+def _names(told: object) -> str:
+    """
+    @return: names that a program has told.
+    """
+    return ", ".join(printable(str(each)) for each in (told if isinstance(told, list) else [told]))
 
 
 def disconnect(argv: Sequence[str]) -> int:

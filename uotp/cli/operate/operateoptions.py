@@ -115,8 +115,9 @@ class ReloadOptions(OperateOptions):
 
     commandName: ClassVar[str] = "uotp reload"
     longdesc = (
-        "Has programs read their files again, as SIGHUP does, and says whether they use them.  The exit status is 0 "
-        "only if all do."
+        "Has programs read their files again, as SIGHUP does, and says whether they use them, and which options have "
+        "new values in the configuration file that need a restart.  The exit status is 0 if all use their files, 3 if "
+        "they do and a restart is needed, and otherwise 1."
     )
 
 
