@@ -165,7 +165,7 @@ class Program:
         self.waitFor(fitting, f"a line {pattern!r}", seconds)
         return found[0]
 
-    def waitForExit(self, seconds: float = STOP_SECONDS + BUSY_SECONDS) -> int:
+    def waitForExit(self, seconds: float = HANG_SECONDS) -> int:
         """
         @return: the exit status, negative for a signal.
         @raise RigError: at the deadline.
@@ -181,7 +181,7 @@ class Program:
         Ask it to stop, as an administrator would.
 
         @return: the exit status.
-        @raise RigError: when it does not stop in time.
+        @raise RigError: when it does not stop.
         """
         self.process.send_signal(signal.SIGTERM)
         return self.waitForExit()

@@ -245,7 +245,7 @@ class RigTestCase(ProgramTestCase):
 
     def assertStops(self, program: Program, number: signal.Signals = signal.SIGTERM) -> None:
         """
-        Ask a program to stop, and see it end in time, with status 0.
+        Ask a program to stop, and see it end, with status 0.
         """
         program.process.send_signal(number)
         self.assertEqual(program.waitForExit(), 0, program.name)

@@ -59,6 +59,25 @@ def stepUntil(condition: Callable[[], object], what: str, seconds: float = HANG_
         reactor.doIteration(TURN_SECONDS)
 
 
+def stepWithin(turns: int, condition: Callable[[], object], what: str) -> None:
+    """
+    Let turns pass until something is so, which hangs on no timer: a turn in which nothing happens takes
+    L{TURN_SECONDS}, and on a slow machine longer.
+
+    @param turns: of these it takes no more.
+    @param what: what it is, for the failure.
+    @raise AssertionError: when it is not so by then.
+    """
+    reactor = steppedReactor()
+    for _ in range(turns):
+        if condition():
+            return
+        reactor.runUntilCurrent()
+        reactor.doIteration(TURN_SECONDS)
+    reason = f"not so in {turns} turns: {what}"
+    raise AssertionError(reason)
+
+
 def step(turns: int = 10) -> None:
     """
     Let some turns pass.

@@ -6,13 +6,15 @@ says so.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from bench.rig.procfs import udpPorts, unreadBytes
 from bench.rig.programs import Program, until
 from tests.integration.harness import requireProcfs
-from tests.integration.loads import Load, LoadTestCase, waitForAll
+from tests.integration.loads import IN_ORDER, Load, LoadTestCase, waitForAll
 from tests.integration.rig import Pair, said
 from tests.integration.udpends import PROOF_BYTES, PROOF_DATAGRAMS, Flow
+from uotp.tunnel.tunnel import DRAIN_SECONDS
 
 TUNNELS = 3
 
@@ -25,8 +27,17 @@ SLOW_RATE = 400
 FLOWING = 150
 """Datagrams of a load that show that it flows."""
 
-HELD_SECONDS = 0.6
-"""Longer than anything is held for what is missing before it."""
+HELD_SECONDS = 1.1
+"""Longer than anything is held for what is missing before it, see L{IN_ORDER}."""
+
+PATIENT_SECONDS = DRAIN_SECONDS - 0.5
+"""A program that takes longer to end may not have waited for all that was on its way: the machine has stood still."""
+
+TRIES = 5
+"""Of what a machine may be too slow for."""
+
+IDLE = "5"
+"""Seconds that a source is silent until its session ends: longer than a busy machine takes to open its pool."""
 
 
 POOL_BYTES = len(b"hello") + PROOF_DATAGRAMS * PROOF_BYTES
@@ -52,9 +63,9 @@ class FarewellTests(LoadTestCase):
 
     def test_sessionThatWasIdleEndsAtOnce(self) -> None:
         """
-        With C{--expire 1}; the next datagram opens another.
+        With C{--expire}; the next datagram opens another.
         """
-        _, pair, flow = self.relayed(TUNNELS, self.newPki(), client=("--expire", "1"))
+        _, pair, flow = self.relayed(TUNNELS, self.newPki(), client=("--expire", IDLE))
         before = flow.source
         pair.server.waitForLine("ended: the client has left")
         pair.client.waitForLine("ended: idle")
@@ -72,7 +83,7 @@ class StopTests(LoadTestCase):
         """
         @return: a pair on a slow path, a flow, and a load each way.
         """
-        relay, pair, flow = self.relayed(TUNNELS, self.newPki())
+        relay, pair, flow = self.relayed(TUNNELS, self.newPki(), client=IN_ORDER)
         loads = [self.forth(flow, SLOW_RATE), self.back(flow, SLOW_RATE)]
         for connection in relay.connections:
             connection.delay = DELAY
@@ -89,14 +100,41 @@ class StopTests(LoadTestCase):
         @param stops: C{client} or C{server}.
         """
         requireProcfs()
+        self.tried(lambda: self.losesNothing(stops))
+
+    def losesNothing(self, stops: str) -> bool:
+        """
+        @return: whether it could be judged.
+        """
         pair, flow, loads = self.underway()
         for load in loads:
             load.stop()
         until(lambda: not unreadBytes(flow.client[1]) + unreadBytes(flow.source[1]), "both have read all")
-        self.assertStops(self.program(pair, stops))
+        if not self.stopsInTime(self.program(pair, stops)):
+            return False
         came = [len(load.came) for load in loads]
         self.assertWhole(*loads)
-        self.assertGreater(min(came), FLOWING)
+        self.assertGreaterEqual(min(came), FLOWING)
+        return True
+
+    def tried(self, attempt: Callable[[], bool]) -> None:
+        """
+        Try until the machine is fast enough for once.
+
+        @param attempt: says whether it was.
+        """
+        if not any(attempt() for _ in range(TRIES)):
+            self.fail(f"it could not be judged, in {TRIES} tries")
+
+    def stopsInTime(self, program: Program) -> bool:
+        """
+        Tell a program to stop, and see it end.
+
+        @return: whether it can have waited for all.
+        """
+        began = time.monotonic()
+        self.assertStops(program)
+        return time.monotonic() - began < PATIENT_SECONDS
 
     def assertNoGaps(self, stops: str) -> None:
         """
@@ -106,16 +144,25 @@ class StopTests(LoadTestCase):
         @param stops: C{client} or C{server}.
         """
         requireProcfs()
+        self.tried(lambda: self.leavesNoGaps(stops))
+
+    def leavesNoGaps(self, stops: str) -> bool:
+        """
+        @return: whether it could be judged.
+        """
         pair, flow, loads = self.underway()
         told = [load.sent for load in loads]
         until(lambda: not unreadBytes(flow.client[1]) + unreadBytes(flow.source[1]), "both have read all")
-        self.assertStops(self.program(pair, stops))
+        if not self.stopsInTime(self.program(pair, stops)):
+            return False
         for load, number in zip(loads, told, strict=True):
             until(lambda: len(load.came) >= number, "what it had received has come")  # noqa: B023
         time.sleep(HELD_SECONDS)
         for load in loads:
             came = load.came
             self.assertEqual(came, list(range(len(came))))
+            load.stop()
+        return True
 
     def program(self, pair: Pair, which: str) -> Program:
         """

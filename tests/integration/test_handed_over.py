@@ -18,11 +18,13 @@ from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from bench.rig.programs import HANG_SECONDS
 from tests.doubles.certificates import CLIENT
 from tests.doubles.contracts import StreamContract
 from tests.doubles.tlspairs import GOOD, TRUSTED, TlsTestCase
 from tests.integration.harness import requireProcfs
 from tests.integration.steppedtcp import (
+    TURN_SECONDS,
     AnyTalker,
     Listener,
     RecordingTalker,
@@ -31,6 +33,7 @@ from tests.integration.steppedtcp import (
     step,
     steppedReactor,
     stepUntil,
+    stepWithin,
 )
 from uotp.boundaries import Security
 from uotp.net.sockopts import SO_MAX_PACING_RATE, TunnelSocketOptions
@@ -311,7 +314,7 @@ class RelayedConnectionTests(_RelayedCase, TlsTestCase):
         accepting = self.connectThese(client, owner)
         assert accepting.relay is not None
         client.transport.pauseProducing()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + HANG_SECONDS
         idle = 0
         while idle < 50 and time.monotonic() < deadline:
             idle = idle + 1 if owner.full else 0
@@ -331,7 +334,8 @@ class RelayedConnectionTests(_RelayedCase, TlsTestCase):
         The process that has its connection cannot know that it is stalled: that is a rule of the owner's, who
         aborts it; or dies.
         """
-        for end, seconds in ((abort, 0.5), (die, HANGUP_SECONDS + RELAY_CLOSE_SECONDS + 1)):
+        dieTurns = int((HANGUP_SECONDS + RELAY_CLOSE_SECONDS + 1) / TURN_SECONDS)
+        for end, turns in ((abort, 50), (die, dieTurns)):
             client, owner = Talker(), Talker(1, 100_000_000)
             accepting = self.connectThese(client, owner)
             assert accepting.relay is not None
@@ -341,9 +345,7 @@ class RelayedConnectionTests(_RelayedCase, TlsTestCase):
             step(200)
             self.assertTrue(accepting.relay._isFull)
             end(owner.transport)
-            began = time.monotonic()
-            stepUntil(lambda: accepting.lost, "the relay is gone")  # noqa: B023
-            self.assertLess(time.monotonic() - began, seconds)
+            stepWithin(turns, lambda: accepting.lost, "the relay is gone")  # noqa: B023
             client.transport.resumeProducing()
             stepUntil(lambda: client.lost, "the client is told")  # noqa: B023
             abort(owner.transport)
