@@ -29,7 +29,7 @@ IDLE_SECONDS = 2
 
 NOBODY = 65534
 
-USED = "have changed, and the new ones are used from now on"
+USED = "the file with the password for the proxy .* has changed, and is used from now on"
 NOT_USED = "have changed and cannot be used, so all old ones stay in use"
 
 

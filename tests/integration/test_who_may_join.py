@@ -30,7 +30,7 @@ PATH = "/7c6e9aa5a1dd0f5b"
 
 TOKENS = "a token of 24 characters", "another one of 29 characters."
 
-CHANGED = "certificates, keys or lists have changed, and the new ones are used from now on"
+CHANGED = " has changed, and is used from now on"
 
 
 def pinOf(issued: Issued) -> str:

@@ -5,7 +5,7 @@ Credentials of several processes, of which one reads the files.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,18 @@ from tests.doubles.certificates import CLIENT, DAY, NOW, Issued, pem
 from tests.doubles.credentialfiles import CountingFiles
 from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase, meet
 from uotp.errors import ConfigurationError
+from uotp.net import ProxyKind, ProxyPlace
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials, ServerTls
 from uotp.tls.files import SIZE_LIMIT, CopiedFiles, FilesReadOnce
 from uotp.tls.names import nameDigest
 from uotp.tls.pins import publicKeyPin
+from uotp.tls.proxies import ProxyChoices
+from uotp.tls.renewal import RenewableCredentials
 
 RENEWED = TRUSTED.issue("good.test")
 EXPIRED = TRUSTED.issue("good.test", begins=NOW - 3 * DAY, ends=NOW - DAY)
 ENDING = TRUSTED.issue("good.test", ends=NOW + DAY)
+LAPTOP = TRUSTED.issue(usages=CLIENT, subject="laptop")
 
 
 class RenewalTestCase(TlsTestCase):
@@ -50,6 +54,14 @@ class RenewalTestCase(TlsTestCase):
         """
         Path(self.cert).write_bytes(issued.certificatePem())
         Path(self.key).write_bytes(issued.keyPem())
+
+    def said(self, act: Callable[[], object]) -> list[str]:
+        """
+        @return: what is logged while something is done.
+        """
+        with capturedLogs() as events:
+            act()
+        return [formatEvent(event) for event in events]
 
     def holding(self, issued: Issued) -> dict[str, bytes]:
         """
@@ -266,20 +278,16 @@ class WhoWarnsTests(RenewalTestCase):
     Of what is wrong with the files one process warns, at the moment when they are used.
     """
 
-    def said(self, act: Callable[[], object]) -> list[str]:
-        """
-        @return: what is logged while something is done.
-        """
-        with capturedLogs() as events:
-            act()
-        return [formatEvent(event) for event in events]
-
     def test_datesAreSaidOnceAndWhenTheyAreAdopted(self) -> None:
         self.renew(ENDING)
         line = f"the certificate in {self.cert} expires on {NOW + DAY:%Y-%m-%d}"
         found: list[Any] = []
         self.assertEqual(self.said(lambda: found.append(self.parent.prepare())), [])
-        self.assertEqual(self.said(lambda: self.parent.adopt(found[0])), [line])
+        changed = [
+            f"the certificate file {self.cert} has changed, and is used from now on",
+            f"the key file {self.key} has changed, and is used from now on",
+        ]
+        self.assertEqual(self.said(lambda: self.parent.adopt(found[0])), [*changed, line])
         self.assertEqual(self.said(self.parent.warnOfDates), [line])
 
     def test_datesOfWhatIsOnlyPreparedAreNotWatched(self) -> None:
@@ -310,6 +318,106 @@ class WhoWarnsTests(RenewalTestCase):
             worker.warnOfDates,
         ):
             self.assertEqual(self.said(act), [])
+
+
+class ChangeTests(RenewalTestCase):
+    """
+    Each file that has changed is said to be in use from now on, by its name, and what it is; nothing of what it holds.
+    """
+
+    def changes(self, credentials: RenewableCredentials, files: Sequence[tuple[str, bytes]]) -> list[str]:
+        """
+        @param files: each with what it holds from now on.
+        @return: what is said when one after the other has changed.
+        """
+        self.assertEqual(self.said(credentials.reload), [])
+        lines: list[str] = []
+        for path, data in files:
+            Path(path).write_bytes(data)
+            lines += self.said(credentials.reload)
+        self.assertEqual(self.said(credentials.reload), [])
+        return lines
+
+    def line(self, what: str, path: str) -> str:
+        return f"the {what} {path} has changed, and is used from now on"
+
+    def test_filesOfAServer(self) -> None:
+        pin, token = publicKeyPin(LAPTOP.certificate).hex().encode(), b"0123456789abcdef"
+        lists = pem(TRUSTED.certificate), TRUSTED.revocationList()
+        crl, clients, tokens = self.path(lists[1]), self.path(pin + b" a\n"), self.path(token + b"\n")
+        choices = ServerTls(self.cert, self.key, self.cas, crl, clients)
+        server = ServerCredentials(choices, tokenFile=tokens, now=lambda: NOW)
+        for path in (self.key, tokens):
+            Path(path).chmod(0o600)
+        said = self.changes(
+            server,
+            (
+                (self.cas, lists[0] + b"\n"),
+                (crl, lists[1] + b"\n"),
+                (clients, pin + b" b\n"),
+                (tokens, token + b"\nfedcba9876543210\n"),
+                (self.cert, GOOD.certificatePem() + b"\n"),
+                (self.key, GOOD.keyPem() + b"\n"),
+            ),
+        )
+        expected = [
+            self.line("CA file", self.cas),
+            self.line("revocation file", crl),
+            self.line("list of clients", clients),
+            self.line("token file", tokens),
+            self.line("certificate file", self.cert),
+            self.line("key file", self.key),
+        ]
+        self.assertEqual(said, expected)
+
+    def test_filesOfAClient(self) -> None:
+        """
+        Those for its proxy are no others.
+        """
+        both, token, word = (
+            self.path(LAPTOP.certificatePem() + LAPTOP.keyPem()),
+            self.path(b"0123456789abcdef\n"),
+            self.path(b"a:b\n"),
+        )
+        proxyCas = self.cafile(TRUSTED)
+        for path in (both, token, word):
+            Path(path).chmod(0o600)
+        proxy = ProxyChoices(ProxyPlace(ProxyKind.HTTPS, "good.test", 1), word, proxyCas)
+        client = ClientCredentials(ClientTls(self.cas, both, tokenFile=token), proxy=proxy, now=lambda: NOW)
+        said = self.changes(
+            client,
+            (
+                (word, b"a:c\n"),
+                (proxyCas, pem(TRUSTED.certificate) + b"\n"),
+                (self.cas, pem(TRUSTED.certificate) + b"\n"),
+                (token, b"fedcba9876543210\n"),
+                (both, LAPTOP.certificatePem() + LAPTOP.keyPem() + b"\n"),
+            ),
+        )
+        expected = [
+            self.line("file with the password for the proxy", word),
+            self.line("CA file for the proxy", proxyCas),
+            self.line("CA file", self.cas),
+            self.line("token file", token),
+            self.line("certificate file", both),
+        ]
+        self.assertEqual(said, expected)
+
+    def test_oneFileThatIsTwoThingsIsSaidOnce(self) -> None:
+        both = self.path(GOOD.certificatePem() + GOOD.keyPem())
+        Path(both).chmod(0o600)
+        server = ServerCredentials(ServerTls(both, both), now=lambda: NOW)
+        said = self.changes(server, [(both, RENEWED.certificatePem() + RENEWED.keyPem())])
+        self.assertEqual(said, [self.line("certificate file and key file", both)])
+
+    def test_whatCannotBeUsedIsNotSaidToBe(self) -> None:
+        Path(self.cas).write_bytes(pem(TRUSTED.certificate) + b"\n")
+        Path(self.cert).write_bytes(b"")
+        self.assertEqual(self.said(lambda: self.assertRaises(ConfigurationError, self.parent.reload)), [])
+
+    def test_aWorkerLeavesThatToItsParent(self) -> None:
+        worker = self.worker(self.holding(GOOD))
+        self.assertEqual(self.said(lambda: worker.adopt(worker.prepare(self.holding(RENEWED)))), [])
 
 
 class StampTests(RenewalTestCase):

@@ -27,7 +27,7 @@ from uotp.tls.peernames import peerNameOf
 from uotp.tls.pins import PIN_BYTES, parsePin
 from uotp.tls.proxies import ProxyChoices, loadProxy
 from uotp.tls.renewal import Loaded, Prepared, RenewableCredentials, identify
-from uotp.tls.tokens import readTokens
+from uotp.tls.tokens import FILE_OF_TOKENS, readTokens
 from uotp.tls.unusedlist import UnusedList, unusedList
 from uotp.tls.verification import Requirements, VerifyingConnection
 from uotp.tls.verifying import verifyPeers
@@ -63,6 +63,19 @@ class ServerTls:
     cafile: str | None = None
     crl: str | None = None
     clients: str | None = None
+
+    @property
+    def named(self) -> tuple[tuple[str, str | None], ...]:
+        """
+        What each file is, in words, and its path.
+        """
+        return (
+            ("certificate file", self.cert),
+            ("key file", self.key),
+            ("CA file", self.cafile),
+            ("revocation file", self.crl),
+            ("list of clients", self.clients),
+        )
 
     def requireSense(self) -> None:
         """
@@ -104,6 +117,18 @@ class ClientTls:
     serverName: str | None = None
     pins: tuple[bytes, ...] = ()
     tokenFile: str | None = None
+
+    @property
+    def named(self) -> tuple[tuple[str, str | None], ...]:
+        """
+        What each file is, in words, and its path.
+        """
+        return (
+            ("CA file", self.cafile),
+            ("certificate file", self.cert),
+            ("key file", self.key),
+            (FILE_OF_TOKENS, self.tokenFile),
+        )
 
     def requireSense(self) -> None:
         """
@@ -165,7 +190,8 @@ class ServerCredentials(RenewableCredentials):
         self._alpn = alpn
         self._tokenFile = tokenFile
         self._requirements: Requirements | None = None
-        super().__init__(files, now, keepsContents=keepsContents)
+        named = (*(() if choices is None else choices.named), (FILE_OF_TOKENS, tokenFile))
+        super().__init__(files, now, keepsContents=keepsContents, named=named)
 
     def _load(self, files: CredentialFiles, pause: Pausing) -> Loaded:
         choices = self._choices
@@ -267,7 +293,8 @@ class ClientCredentials(RenewableCredentials):
         self._proxyChoices = proxy
         trustsSystem = choices is not None and choices.cafile is None and not choices.pins
         self._readsMore = trustsSystem or (proxy is not None and proxy.trustsSystem)
-        super().__init__(files, now, keepsContents=keepsContents)
+        named = [pair for each in (choices, proxy) if each is not None for pair in each.named]
+        super().__init__(files, now, keepsContents=keepsContents, named=named)
 
     def _load(self, files: CredentialFiles, pause: Pausing) -> Loaded:
         choices = self._choices

@@ -24,6 +24,9 @@ from uotp.tls.verifying import verifyPeers
 MOST_LOGIN_BYTES = 4096
 """A longer file has more than a user and a password."""
 
+PASSWORD_FILE, CA_FILE = "file with the password for the proxy", "CA file for the proxy"
+"""What both files are called."""
+
 AUTHORITIES = "the CAs of the proxy"
 """What the file of these is called where only its contents are known."""
 
@@ -41,6 +44,13 @@ class ProxyChoices:
     place: ProxyPlace
     authFile: str | None = None
     cafile: str | None = None
+
+    @property
+    def named(self) -> tuple[tuple[str, str | None], ...]:
+        """
+        What each file is, in words, and its path.
+        """
+        return (PASSWORD_FILE, self.authFile), (CA_FILE, self.cafile)
 
     @property
     def trustsSystem(self) -> bool:
@@ -143,16 +153,16 @@ def withProxyFiles(
     found = proxy
     if authFile is not None:
         found = replace(found, login=None)
-        content = readFile(authFile, "file with the password for the proxy", files)
+        content = readFile(authFile, PASSWORD_FILE, files)
         try:
             login = parseLogin(content if len(content) <= MOST_LOGIN_BYTES else b"", proxy.kind)
         except ValueError as error:
-            message = f"the file with the password for the proxy {authFile}: {error}"
+            message = f"the {PASSWORD_FILE} {authFile}: {error}"
             raise ConfigurationError(message) from error
         found = replace(found, login=login)
     if cafile is not None:
-        readAuthorities(cafile, "CA file for the proxy", files)
-        found = replace(found, authorities=readFile(cafile, "CA file for the proxy", files))
+        readAuthorities(cafile, CA_FILE, files)
+        found = replace(found, authorities=readFile(cafile, CA_FILE, files))
     return found
 
 

@@ -107,8 +107,9 @@ class Prepared:
     @ivar exposed: what everybody may read of what is secret, and its file.
     @ivar endings: what is out of date or soon will be.
     @ivar expiring: what ends some day.
+    @ivar changed: the files that hold something else than what is in use.
     @ivar isInUse: whether it says the same as what is in use.
-    @ivar fingerprint: the L{fingerprintOf} what was read.
+    @ivar digests: the L{digestsOf} what was read.
     """
 
     contents: Contents
@@ -117,8 +118,9 @@ class Prepared:
     exposed: tuple[tuple[str, str], ...]
     endings: tuple[Ending, ...]
     expiring: tuple[Expiring, ...]
+    changed: tuple[str, ...]
     isInUse: bool
-    fingerprint: bytes
+    digests: Mapping[str, bytes]
 
 
 class RenewableCredentials:
@@ -131,19 +133,31 @@ class RenewableCredentials:
     _readsMore = False  # whether there is something to read besides the files, which says nothing of its changes
     _endsWithCa = False  # whether a peer may not go on when its CA is taken out of the file
 
-    def __init__(self, files: CredentialFiles, now: Callable[[], datetime], *, keepsContents: bool) -> None:
+    def __init__(
+        self,
+        files: CredentialFiles,
+        now: Callable[[], datetime],
+        *,
+        keepsContents: bool,
+        named: Iterable[tuple[str, str | None]] = (),
+    ) -> None:
         """
         @param files: where the files are.
         @param now: the wall clock.
         @param keepsContents: whether somebody will ask for the L{contents}; a private key is among them.
+        @param named: what each file is, in words, and its path.  One may be several.
         """
+        self._names: dict[str, list[str]] = {}
+        for what, path in named:
+            if path is not None:
+                self._names.setdefault(path, []).append(what)
         self._keepsContents = keepsContents
         self._files = files
         self._now = now
         self._ours: Ours | None = None
         self._trusted = contexts.SYSTEM
         self._loaded = Loaded(None, None, contexts.SYSTEM)
-        self._fingerprint = b""
+        self._digests: Mapping[str, bytes] | None = None
         self._seen: object = None
         self.adopt(self.prepare())
 
@@ -171,7 +185,7 @@ class RenewableCredentials:
         """
         files = self._files if contents is None else CopiedFiles(contents)
         self._seen = self.stamp()
-        reading = FilesReadOnce(files, isReadAgain=self._fingerprint != b"")
+        reading = FilesReadOnce(files, isReadAgain=self._digests is not None)
         loaded = self._unchanged(reading)
         if loaded is None:
             loaded = self._load(reading, pause)
@@ -184,7 +198,7 @@ class RenewableCredentials:
         if loaded.proxy is not None and loaded.proxy.secretFile is not None:
             secrets.append(("password for the proxy", loaded.proxy.secretFile))
         exposed = tuple((what, files.onDisk(file)) for what, file in secrets if files.isOpenToAll(file))
-        fingerprint = fingerprintOf(reading.contents)
+        digests, used = digestsOf(reading.contents), self._digests
         self._paths, self._seen = tuple(reading.contents), tuple(reading.stamps.values())
         return Prepared(
             reading.contents,
@@ -193,8 +207,9 @@ class RenewableCredentials:
             exposed,
             endings=loaded.endings(self._now()),
             expiring=loaded.expiring(),
-            isInUse=fingerprint == self._fingerprint,
-            fingerprint=fingerprint,
+            changed=() if used is None else tuple(path for path in digests if digests[path] != used.get(path)),
+            isInUse=digests == used,
+            digests=digests,
         )
 
     def stamp(self) -> tuple[object, ...] | None:
@@ -223,24 +238,34 @@ class RenewableCredentials:
         for trusted in (loaded.trusted, loaded.trustedOnWay):
             trusted.revocations.tried.clear()  # which keys are tried is found out anew
         self._tokens, self._expiring = loaded.tokens, prepared.expiring
-        self._fingerprint = prepared.fingerprint
+        self._digests = prepared.digests
+        if prepared.files.isOriginal:
+            self._sayChanged(prepared.changed)
         for what, file in prepared.exposed:
             words = "the {what} in {file} may be read by every user who can reach the file: chmod 600 {quoted}"
             self._log.warn(words, what=what, file=file, quoted=quote(file))
         self._warn(prepared.endings)
 
+    def _sayChanged(self, paths: Iterable[str]) -> None:
+        for path in paths:
+            self._log.info(
+                "the {what} {file} has changed, and is used from now on",
+                what=" and ".join(self._names.get(path, ["file"])),
+                file=path,
+            )
+
     def _unchanged(self, reading: FilesReadOnce) -> Loaded | None:
         """
         @return: what is in use, if all files that have led to it hold the same; L{None} when that is to be found out.
         """
-        if not self._fingerprint or self._readsMore:
+        if self._digests is None or self._readsMore:
             return None
         try:
             for path in self._paths:
                 reading.read(path)
         except (OSError, ValueError):
             return None  # who parses it says why
-        return self._loaded if fingerprintOf(reading.contents) == self._fingerprint else None
+        return self._loaded if digestsOf(reading.contents) == self._digests else None
 
     def _requireNoWorse(self, loaded: Loaded) -> None:
         if loaded.ours is not None:
@@ -350,15 +375,11 @@ def endingWords(ending: Ending) -> str:
     return ENDING_WORDS[ending.kind].format(**asdict(ending))
 
 
-def fingerprintOf(contents: Mapping[str, bytes]) -> bytes:
+def digestsOf(contents: Mapping[str, bytes]) -> dict[str, bytes]:
     """
-    @return: what is another one when a file has another content.
+    @return: for each file what is another one when it has another content.
     """
-    found = hashlib.sha256()
-    for path, data in sorted(contents.items()):
-        found.update(b"%s\0%d\0" % (path.encode("utf-8", "surrogateescape"), len(data)))
-        found.update(data)
-    return found.digest()
+    return {path: hashlib.sha256(data).digest() for path, data in contents.items()}
 
 
 def identify(context: SSL.Context, certificateFile: str, keyFile: str | None, files: CredentialFiles) -> Shown:

@@ -18,6 +18,9 @@ from uotp.tls.files import CredentialFiles
 from uotp.tls.pem import readFile
 from uotp.wire import MAX_TOKEN_BYTES, MIN_TOKEN_BYTES, Token
 
+FILE_OF_TOKENS = "token file"
+"""What the file is called."""
+
 FILE_BYTES = 1 << 20
 """A longer file is refused."""
 
@@ -77,7 +80,7 @@ def readTokens(path: str, files: CredentialFiles) -> Tokens:
     @return: its tokens.
     @raise ConfigurationError: when it cannot be read, has none, or has what can be none.
     """
-    data = readFile(path, "token file", files)
+    data = readFile(path, FILE_OF_TOKENS, files)
     if len(data) > FILE_BYTES:
         message = f"the token file {path} has more than {FILE_BYTES >> 20} MiB"
         raise ConfigurationError(message)

@@ -119,9 +119,7 @@ class FileWatch:
     def _taken(self, isNew: Any) -> None:
         wasTrouble = bool(self._known())
         self._tried("", bool(isNew))
-        if isNew:
-            self._log.info("certificates, keys or lists have changed, and the new ones are used from now on")
-        elif wasTrouble:
+        if wasTrouble and not isNew:  # which files are new is said where they are used
             self._log.info("certificates, keys and lists can be used again; they say what is in use already")
 
     def _notTaken(self, reason: Failure, isNew: object) -> None:
