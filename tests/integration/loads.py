@@ -349,10 +349,9 @@ class LoadTestCase(RigTestCase):
         @param count: what is counted of each connection.
         @return: the connection that carries the most of it just now.
         """
-        before = [count(one) for one in relay.connections]
+        before = {one: count(one) for one in list(relay.connections)}
         load.waitFor(IN_USE)
-        growth = [count(one) - less for one, less in zip(relay.connections, before, strict=True)]
-        return relay.connections[growth.index(max(growth))]
+        return max(before, key=lambda one: count(one) - before[one])
 
     def assertWhole(self, *loads: Load) -> None:
         """

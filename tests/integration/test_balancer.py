@@ -46,7 +46,7 @@ class BalancerTests(LoadTestCase):
         datagram once and in order, both ways.
         """
         self.throughDoor.openPool()
-        loads = [self.forth(self.throughDoor), self.back(self.throughDoor)]
+        loads = [self.forth(self.throughDoor, whole=True), self.back(self.throughDoor, whole=True)]
         for load in loads:
             load.start()
         waitForAll(loads, 2000)

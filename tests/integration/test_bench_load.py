@@ -7,7 +7,9 @@ from __future__ import annotations
 import socket
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
+from itertools import chain
 from typing import Any
 from unittest import skipUnless
 
@@ -21,6 +23,9 @@ from bench.load.stamped import Ask, Pace, Record
 from bench.rig import ports
 from bench.rig.ports import LOOPBACK, freePort
 from bench.rig.programs import until
+
+TRIES = 10
+"""A machine that stands still just then asks nothing in time, or hears an answer when nobody listens any more."""
 
 COUNTED_SECONDS = 0.3
 SHORT_SECONDS = 0.005
@@ -128,6 +133,27 @@ class LoadTests(SynchronousTestCase):
         until(lambda: time.monotonic() > begin + COUNTED_SECONDS, "it is over")
         return one.finish()
 
+    def judged(self, ask: Callable[[], dict[str, Any]], isRight: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """
+        Have something asked until what is told of it is right, which is so when the machine does not stand still.
+
+        @param ask: asks anew, and tells.
+        @return: what is told then.
+        """
+        for _ in range(TRIES):
+            told = ask()
+            if isRight(told):
+                return told
+        reason = f"not once in {TRIES} tries: {told}"
+        raise AssertionError(reason)
+
+    def allAnswered(self, told: dict[str, Any]) -> bool:
+        """
+        @return: whether something was asked, and each question was answered, and no more than that.
+        """
+        self.assertLessEqual(told["answered"], told["sent"])
+        return bool(0 < told["sent"] == told["answered"])
+
     def test_aCrowdCountsWhatItAsksInItsTime(self) -> None:
         """
         All that was asked in it, and nothing else; on loopback all is answered.
@@ -138,9 +164,8 @@ class LoadTests(SynchronousTestCase):
         one.countBetween(now - 1, now)
         until(lambda: time.monotonic() > now + COUNTED_SECONDS, "it has asked more")
         self.assertEqual(one.report()["sent"], 0)
-        told = self.counted(one)
-        self.assertGreater(told["sent"], 0)
-        self.assertEqual(told["answered"], told["sent"])
+        more = chain([one], iter(lambda: self.crowd(self.target()), None))
+        told = self.judged(lambda: self.counted(next(more)), self.allAnswered)
         self.assertTrue(0 < told["median"] <= told["p99"] <= told["max"], told)
 
     def test_aSecondAnswerIsNone(self) -> None:
@@ -148,22 +173,23 @@ class LoadTests(SynchronousTestCase):
         Not for a crowd, and not for one who asks alone.
         """
         target = self.target(Repeating)
-        told = self.counted(self.crowd(target))
-        self.assertEqual(told["answered"], told["sent"])
-        alone = self.openUdp()
-        alone.connect(target)
-        ask = Ask(alone, streams=[(SIZE, SIZE, 200)], end=time.monotonic() + COUNTED_SECONDS)
-        ask.start()
-        told = ask.finish()
-        self.assertGreater(told["sent"], 0)
-        self.assertEqual(told["answered"], told["sent"])
+        self.judged(lambda: self.counted(self.crowd(target)), self.allAnswered)
+
+        def alone() -> dict[str, Any]:
+            udp = self.openUdp()
+            udp.connect(target)
+            ask = Ask(udp, streams=[(SIZE, SIZE, 200)], end=time.monotonic() + COUNTED_SECONDS)
+            ask.start()
+            return ask.finish()
+
+        self.judged(alone, self.allAnswered)
 
     def test_whatIsNotAnsweredIsMissing(self) -> None:
         """
         Nonsense is no answer.
         """
-        told = self.counted(self.crowd(self.target(Missing)))
-        self.assertTrue(0 < told["answered"] < told["sent"], told)
+        target = self.target(Missing)
+        self.judged(lambda: self.counted(self.crowd(target)), lambda told: 0 < told["answered"] < told["sent"])
 
     def test_aCrowdBeginsOneByOne(self) -> None:
         """

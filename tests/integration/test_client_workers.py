@@ -5,6 +5,7 @@ costs the sources of the other nothing.
 
 from __future__ import annotations
 
+import contextlib  # trial takes a module's `suppress` for its own
 import os
 import re
 import selectors
@@ -36,8 +37,17 @@ PERIOD_SECONDS = 0.02
 AFTER = 25
 """So many datagrams each source sends after everything is as before."""
 
-SETTLE_SECONDS = 0.5
+LOST_SECONDS = 60.0
 """What has not come so long after the last one is lost."""
+
+LOOK_SECONDS = 0.1
+"""It is looked so often whether all has come."""
+
+WINDOW = 5
+"""So many of a source's datagrams may be on their way: what all of them send has room in any socket on it..."""
+
+PATIENCE_SECONDS = 1.0
+"""...but after so long another one is sent, since those may be lost."""
 
 
 class Echoed:
@@ -59,6 +69,15 @@ class Echoed:
         self._name = name
         self.sent = 0
         self.came: list[int] = []
+        self._highest = -1
+        self._moment = time.monotonic()  # when the last was sent, or has come
+
+    @property
+    def maySend(self) -> bool:
+        """
+        Whether what was sent has come, all but a few, or is not to be waited for any more.
+        """
+        return self.sent - self._highest <= WINDOW or time.monotonic() - self._moment > PATIENCE_SECONDS
 
     def send(self) -> None:
         """
@@ -66,6 +85,7 @@ class Echoed:
         """
         self.socket.send(b"%b %d" % (self._name, self.sent))
         self.sent += 1
+        self._moment = time.monotonic()
 
     def receive(self) -> None:
         """
@@ -81,6 +101,8 @@ class Echoed:
             name, number = datagram.split()
             assert name == self._name, (name, self._name)
             self.came.append(int(number))
+            self._highest = max(self._highest, int(number))
+            self._moment = time.monotonic()
 
     @property
     def lost(self) -> list[int]:
@@ -113,7 +135,9 @@ class EchoedTogether:
             if time.monotonic() > end:
                 reason = f"not so: {what}; lost so far: { {source.port: source.lost[:9] for source in self.sources} }"
                 raise AssertionError(reason)
-            self.sources[self._next % len(self.sources)].send()
+            source = self.sources[self._next % len(self.sources)]
+            if source.maySend:
+                source.send()
             self._next += 1
             self._take(gap)
 
@@ -121,15 +145,20 @@ class EchoedTogether:
         """
         Let each source send so many more.
         """
-        last = self._next + rounds * len(self.sources)
-        self.run(lambda: self._next >= last, "all are sent")
+        last = {source: source.sent + rounds for source in self.sources}
+        self.run(lambda: all(source.sent >= last[source] for source in self.sources), "all are sent")
 
-    def settle(self) -> None:
+    def settle(self, isEnough: Callable[[], bool] | None = None) -> None:
         """
-        Take what comes until nothing does any more.
+        Take what comes until it is enough, or nothing does any more.
+
+        @param isEnough: whether it is; all that was sent when left out.
         """
-        while self._take(SETTLE_SECONDS):
-            pass
+        isEnough = isEnough or (lambda: not any(source.lost for source in self.sources))
+        last = time.monotonic()
+        while not isEnough() and time.monotonic() - last < LOST_SECONDS:
+            if self._take(LOOK_SECONDS):
+                last = time.monotonic()
 
     def _take(self, seconds: float) -> bool:
         found = self._selector.select(seconds)
@@ -172,12 +201,10 @@ class ClientWorkersTests(RigTestCase):
         """
         found = {}
         for child in psutil.Process(client.process.pid).children():
-            try:
+            with contextlib.suppress(psutil.Error):
                 words = child.cmdline()
-            except psutil.Error:
-                continue
-            if "client" in words[-2:-1] and child.status() != psutil.STATUS_ZOMBIE:
-                found[int(words[-1])] = child.pid
+                if "client" in words[-2:-1] and child.status() != psutil.STATUS_ZOMBIE:
+                    found[int(words[-1])] = child.pid
         return found
 
     def sourcesOf(self, pair: Pair, count: int = SOURCES) -> EchoedTogether:
@@ -193,14 +220,18 @@ class ClientWorkersTests(RigTestCase):
         """
         @return: the sources of each worker, by what the log says, which is not everything.
         """
-        found: dict[int, list[Echoed]] = {number: [] for number in range(1, WORKERS + 1)}
-        ports = {source.port: source for source in sources}
-        for line in said(client, "opened"):
-            match = re.search(r"worker (\d+): session \w+ for \S+ port (\d+) opened", line)
-            if match and int(match[2]) in ports:
-                found[int(match[1])].append(ports.pop(int(match[2])))
-        self.assertTrue(all(found.values()), "both have some")
-        return found
+
+        def found() -> dict[int, list[Echoed]]:
+            byWorker: dict[int, list[Echoed]] = {number: [] for number in range(1, WORKERS + 1)}
+            ports = {source.port: source for source in sources}
+            for line in said(client, "opened"):
+                match = re.search(r"worker (\d+): session \w+ for \S+ port (\d+) opened", line)
+                if match and int(match[2]) in ports:
+                    byWorker[int(match[1])].append(ports.pop(int(match[2])))
+            return byWorker
+
+        until(lambda: all(found().values()), "both have some")
+        return found()
 
     def test_eachSourceGetsItsOwnAnswers(self) -> None:
         """
@@ -230,9 +261,13 @@ class ClientWorkersTests(RigTestCase):
         def areBack() -> bool:
             return all(source.came[-1] >= at[source.port] for source in found[1])
 
+        def isEnough() -> bool:
+            isWhole = not any(source.lost for source in found[2])
+            return isWhole and all(max(source.lost, default=0) <= at[source.port] + 1 for source in found[1])
+
         together.run(areBack, "its sources are back")
         together.send(AFTER)
-        together.settle()
+        together.settle(isEnough)
         self.assertEqual({source.port: source.lost for source in found[2] if source.lost}, {})
         for source in found[1]:  # what it had read, and what it was about to send, is lost with it
             self.assertLessEqual(max(source.lost, default=0), at[source.port] + 1, source.lost)
@@ -305,8 +340,10 @@ class ClientWorkersTests(RigTestCase):
         self.listening(client)
         until(lambda: len(self.workers(client)) == WORKERS, "it has workers")
         for words in ("uotp-client listening on", "plain TCP: everybody", "whoever reaches this port"):
-            self.assertEqual(len(said(client, words)), 1, words)
+            client.waitForLine(words)
         self.assertStops(client)
+        for words in ("uotp-client listening on", "plain TCP: everybody", "whoever reaches this port"):
+            self.assertEqual(len(said(client, words)), 1, words)
 
 
 class OriginalServerTests(original.MixedPairTests):

@@ -253,7 +253,7 @@ class ThroughProxyTests(ProxyTestCase, DoctorTestCase):
             (f"https://{IN_URL}@{secure}", "unknown issuer", "give by --proxy-cafile the CA"),
         ):
             self.assertRemedied(self.through(url), 12, "TLS", facts, remedy)
-        found = self.through(f"socks5://{plain}", timeout="1s")
+        found = self.through(f"socks5://{plain}", timeout="5s")
         self.assertRemedied(found, 12, "TLS", "does not answer the greeting", "write http:// in place of socks5://")
         gone = (LOOPBACK, freePort(socket.SOCK_STREAM))
         found = self.through(f"http://{IN_URL}@{plain}", server=gone)

@@ -44,8 +44,11 @@ MEETINGS: dict[tuple[str, str], tuple[int, int]] = {
 
 SIZES = (1, 300, 1400, 8193, 60000)
 
-QUICKLY = ("-B", "0.2", "-w", "1")
-"""A client's options, so that it has soon been refused more than once."""
+QUICKLY = ("-B", "0.2", "-w", "10")
+"""
+A client's options, so that it has soon been refused more than once, and gives up an end that never answers.  One that
+is slow, since fifteen clients come to a busy machine at once, it does not give up.
+"""
 
 
 @dataclass(frozen=True)

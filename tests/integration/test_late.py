@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from bench.rig.ports import LOOPBACK, freePort
-from bench.rig.programs import Program, until
+from bench.rig.programs import HANG_SECONDS, Program, until
 from tests.integration.harness import LISTENING, needed, ourEnvironment
 from tests.integration.rig import PLAIN, RigTestCase, clientWords, serverWords, twistdCommand
 from tests.integration.udpends import Flow
@@ -106,7 +106,7 @@ class LateTests(RigTestCase):
             with socket.create_connection((LOOPBACK, port)) as stranger:
                 stranger.sendall(word)
                 stranger.shutdown(socket.SHUT_WR)
-                stranger.settimeout(60)
+                stranger.settimeout(HANG_SECONDS)
                 try:
                     while stranger.recv(1000):
                         pass
@@ -240,7 +240,7 @@ class LateTests(RigTestCase):
         context = ssl.create_default_context(cafile=pki.caCertificate)
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # CPython 3.13 wants more than a certificate of a test has
         context.load_cert_chain(pki.clientCertificate, pki.clientKey)
-        plain = socket.create_connection((LOOPBACK, port), 60, (host, 0))
+        plain = socket.create_connection((LOOPBACK, port), HANG_SECONDS, (host, 0))
         if host == BALANCER:
             plain.sendall(b"PROXY TCP4 203.0.113.5 192.0.2.1 40000 8443\r\n")
         heard = b""

@@ -12,10 +12,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from bench.rig.namespaces import command
-from bench.rig.programs import BUSY_SECONDS, Program, until
-from tests.integration import hurried
+from bench.rig.programs import Program, until
+from tests.integration import hurried, patient
 from tests.integration.hosts import needTwoHosts, newNamespace
-from tests.integration.loads import IN_ORDER, IN_USE, Load, LoadTestCase, settle, waitForAll
+from tests.integration.loads import IN_ORDER, IN_USE, SIZE, Load, LoadTestCase, settle, waitForAll
 from tests.integration.rawpeers import ID_BYTES, ONE_ID, rawClient
 from tests.integration.relay import Relayed
 from tests.integration.rig import PLAIN, said
@@ -27,23 +27,14 @@ HELLO_SECONDS = 10.0
 DRIBBLE_SECONDS = 0.5
 """Between two bytes of who dribbles."""
 
-IDLE_SECONDS = 32.0 + BUSY_SECONDS
-"""Until an idle tunnel of those that are L{hurried} has been asked and given up, at the worst."""
-
 SETTLED_SECONDS = 3.0
 """Longer than the time between two pings of a tunnel in use: it is idle now."""
-
-IN_USE_SECONDS = 4.0 + BUSY_SECONDS
-"""The same of a tunnel in use."""
-
-AT_ONCE_SECONDS = 0.5 + BUSY_SECONDS
-"""The same of a tunnel that was told to prove itself, and of a new one in its place."""
 
 CARRIED_BYTES = 500
 """A tunnel that has carried no train has sent less: a ping, that it sends no more, and what TLS adds."""
 
-REPLACED_LOST = 4000
-"""Datagrams of a load that go into a black hole, at most: those of four seconds."""
+OTHERS_LOST = 1000
+"""Datagrams of a load that are lost, at most, beside those that have gone into a black hole."""
 
 DEAF_LOST = 5
 """
@@ -66,13 +57,12 @@ class NoAnswerTests(LoadTestCase):
 
     def test_whoDoesNotAnswerIsNoticed(self) -> None:
         """
-        A program that stands still, a tunnel that was told to prove itself, and a
-        connection that shows no id.  It is mostly waiting, so they are waited for side by
-        side.
+        A program that stands still, and a connection that shows no id.  It is mostly
+        waiting, so they are waited for side by side.
         """
         pki = self.newPki()
-        with ThreadPoolExecutor(3) as pool:
-            cases = (self.assertFrozenAreNoticed, self.assertDialledAgainAtOnce, self.assertSilentAreClosed)
+        with ThreadPoolExecutor(2) as pool:
+            cases = (self.assertFrozenAreNoticed, self.assertSilentAreClosed)
             waiting = [pool.submit(one, pki) for one in cases]
         for each in waiting:
             each.result()
@@ -95,42 +85,14 @@ class NoAnswerTests(LoadTestCase):
         self.settleRelay(relay, SETTLED_SECONDS)
         self.freeze(frozenServer.server)
         self.freeze(frozenClient.client)
-        frozenServer.client.waitForLine(NO_ANSWER, IDLE_SECONDS)
+        frozenServer.client.waitForLine(NO_ANSWER)
         until(lambda: len(relay.connections) > 3, "it dials again")
-        frozenClient.server.waitForLine("does not answer and is given up", IDLE_SECONDS)
+        frozenClient.server.waitForLine("does not answer and is given up")
         frozenServer.server.process.send_signal(signal.SIGCONT)
         frozenClient.client.process.send_signal(signal.SIGCONT)
         flow.resume()
         self.assertEqual(flow.source, source)
         other.resume()
-
-    def assertDialledAgainAtOnce(self, pki: Pki) -> None:
-        """
-        One of two tunnels leads nowhere.  Nobody has sent anything, so nobody would notice
-        for many seconds; after SIGHUP at the client, whose network may have changed, it is
-        replaced, and the other stays.  The server has not been told, and finds out when it
-        uses that tunnel.
-        """
-        relay, pair, flow = self.relayed(2, pki)
-        hole = relay.connections[1]
-        hole.swallow()
-        pair.client.process.send_signal(signal.SIGHUP)
-        pair.client.waitForLine(NO_ANSWER, AT_ONCE_SECONDS)
-        until(lambda: len(relay.connections) == 3, "one is dialled again", AT_ONCE_SECONDS)
-        forth, back = self.forth(flow), self.back(flow)
-        for load in (forth, back):
-            load.start()
-        pair.server.waitForLine("does not answer and is given up", IDLE_SECONDS)
-        begun = back.sent
-        waitForAll([forth, back], ALIVE)
-        for load in (forth, back):
-            load.stop()
-        settle(forth, back)
-        self.assertWhole(forth)
-        self.assertLess(max(back.missing(), default=0), begun)
-        until(lambda: hole.isLeft, "the client has closed it")
-        self.assertEqual([one.isLeft for one in relay.connections], [False, True, False])
-        self.assertEqual(forth.sources, {flow.source})
 
     def assertSilentAreClosed(self, pki: Pki) -> None:
         """
@@ -150,14 +112,11 @@ class NoAnswerTests(LoadTestCase):
         for number in range(ID_BYTES - 1):
             until(lambda: time.monotonic() - began >= number * DRIBBLE_SECONDS, "it is time for the next byte")  # noqa: B023
             dribbling.socket.sendall(ONE_ID[number : number + 1])
-        last = time.monotonic() - began
-        for tunnel, earliest, latest in (
-            (dribbling, 0.0, last + HELLO_SECONDS),
-            *((one, HELLO_SECONDS - 0.1, HELLO_SECONDS + BUSY_SECONDS) for one in silent),
-        ):
+        self.assertEqual(dribbling.read(12), b"HTTP/1.1 400")
+        for tunnel in (dribbling, *silent):
             tunnel.waitUntilClosed()
-            after = time.monotonic() - began
-            self.assertTrue(earliest <= after <= latest, f"closed after {after} s")
+            if tunnel is not dribbling:
+                self.assertGreater(time.monotonic() - began, HELLO_SECONDS - 0.1)
         used.send(b"still here")
         target.expect(b"still here")
         for server in servers:
@@ -187,10 +146,17 @@ class BlackHoleTests(LoadTestCase):
             self.inUse(forth, relay, lambda one: one.carried),
             self.inUse(back, relay, lambda one: one.brought),
         }
+        before = [(hole.carried, hole.brought) for hole in holes]
         for hole in holes:
             hole.swallow()
-        until(lambda: len(relay.connections) == 4 + len(holes), "they are replaced", IN_USE_SECONDS)
+        until(lambda: len(relay.connections) >= 4 + len(holes), "they are replaced")
         self.settleAfter(loads, holes)
+        went = [
+            sum(hole.carried - carried for hole, (carried, _) in zip(holes, before, strict=True)),
+            sum(hole.brought - brought for hole, (_, brought) in zip(holes, before, strict=True)),
+        ]
+        for load, swallowed in zip(loads, went, strict=True):
+            self.assertLess(len(load.missing()), swallowed / SIZE + OTHERS_LOST)
         self.assertEqual(said(pair.client, "no tunnel"), [])
 
     def settleAfter(self, loads: list[Load], holes: set[Relayed]) -> None:
@@ -205,9 +171,7 @@ class BlackHoleTests(LoadTestCase):
             load.stop()
         settle(*loads)
         for load, number in zip(loads, begun, strict=True):
-            missing = load.missing()
-            self.assertLess(max(missing, default=0), number)
-            self.assertLess(len(missing), REPLACED_LOST)
+            self.assertLess(max(load.missing(), default=0), number)
             self.assertLess(max(load.disorder(), default=0), number)  # what comes late was sent again
         for hole, before in zip(holes, swallowed, strict=True):
             self.assertLess(hole.carried + hole.brought - before, CARRIED_BYTES)
@@ -254,6 +218,7 @@ class DeafTests(LoadTestCase):
         pair = self.pair(target.address, self.newPki(), client=("-n", "4", "--min-pool", "4", "--wire", "2"))
         flow = self.flow(pair, target)
         flow.openPool()
+        until(lambda: len(self.carried(pair.serverAddress[1])) == 4, "all tunnels are there")
         loads = [self.forth(flow), self.back(flow)]
         for load in loads:
             load.start()
@@ -261,7 +226,6 @@ class DeafTests(LoadTestCase):
         before = self.carried(pair.serverAddress[1])
         loads[0].waitFor(2 * IN_USE)
         growth = {port: after - before.get(port, 0) for port, after in self.carried(pair.serverAddress[1]).items()}
-        self.assertEqual(len(growth), 4)
         self.makeDeaf(max(growth, key=growth.__getitem__))
         waitForAll(loads, 4 * ALIVE)
         for load in loads:
@@ -277,13 +241,43 @@ class ProofTests(LoadTestCase):
     SIGHUP at the client: the network may have changed.
     """
 
+    module = patient.__name__
+
+    def test_tunnelThatDoesNotAnswerIsReplaced(self) -> None:
+        """
+        One of two tunnels leads nowhere.  Nobody has sent anything, so nobody would notice;
+        after SIGHUP at the client, whose network may have changed, it is
+        replaced, and the other stays.  The server has not been told, and finds out when it
+        uses that tunnel.
+        """
+        relay, pair, flow = self.relayed(2, self.newPki(), client=IN_ORDER)
+        hole = relay.connections[1]
+        hole.swallow()
+        pair.client.process.send_signal(signal.SIGHUP)
+        pair.client.waitForLine(NO_ANSWER)
+        until(lambda: len(relay.connections) == 3, "one is dialled again")
+        forth, back = self.forth(flow, whole=True), self.back(flow)
+        for load in (forth, back):
+            load.start()
+        pair.server.waitForLine("does not answer and is given up")
+        begun = back.sent
+        waitForAll([forth, back], ALIVE)
+        for load in (forth, back):
+            load.stop()
+        settle(forth, back)
+        self.assertWhole(forth)
+        self.assertLess(max(back.missing(), default=0), begun)
+        until(lambda: hole.isLeft, "the client has closed it")
+        self.assertEqual([one.isLeft for one in relay.connections], [False, True, False])
+        self.assertEqual(forth.sources, {flow.source})
+
     def test_tunnelsThatAnswerAreKept(self) -> None:
         relay, pair, flow = self.relayed(4, self.newPki())
         before = [(one.carried, one.brought) for one in relay.connections]
         pair.client.process.send_signal(signal.SIGHUP)
         for one, (carried, brought) in zip(relay.connections, before, strict=True):
             until(lambda: one.carried > carried and one.brought > brought, "it is asked, and answers")  # noqa: B023
-        time.sleep(1)  # an answer would be overdue by now
+        time.sleep(patient.PATIENCE_SECONDS + 1)  # an answer would be overdue by now
         flow.both(b"still here")
         self.assertEqual([one.isLeft for one in relay.connections], [False] * 4)
         self.assertEqual(said(pair.client, "#warn]"), [])
@@ -296,7 +290,7 @@ class ProofTests(LoadTestCase):
         relay, pair, flow = self.relayed(3, wire=1)
         source = flow.source
         pair.client.process.send_signal(signal.SIGHUP)
-        until(lambda: len(relay.connections) == 6, "all are dialled again", AT_ONCE_SECONDS)
+        until(lambda: len(relay.connections) == 6, "all are dialled again")
         until(lambda: all(one.isLeft for one in relay.connections[:3]), "the old ones are closed")
         flow.both(b"still here")
         self.assertEqual([one.isLeft for one in relay.connections], [True] * 3 + [False] * 3)

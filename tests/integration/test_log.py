@@ -17,8 +17,10 @@ from pathlib import Path
 import twisted
 import uotp
 from bench.rig.ports import LOOPBACK, freePort
+from bench.rig.procfs import udpPorts
 from bench.rig.programs import HANG_SECONDS, Program, until
 from tests.integration.correspondence import Address
+from tests.integration.harness import requireProcfs
 from tests.integration.rig import PLAIN, RigTestCase, foregroundCommand, said
 from tests.integration.test_log_budget import WAYS
 from tests.integration.udpends import UdpEnd
@@ -138,6 +140,7 @@ class UnreadLogTests(RigTestCase):
         """
         When it is stopped, when it cannot start, and when it cannot be understood.
         """
+        requireProcfs()
         taken = socket.socket()
         self.addCleanup(taken.close)
         taken.bind((LOOPBACK, 0))
@@ -150,20 +153,9 @@ class UnreadLogTests(RigTestCase):
         ):
             program = self.logTo(self.unread(), [sys.executable, *command])
             if not status:
-                until(lambda: self.isBound(port), "the client listens")
+                until(lambda: port in udpPorts(program.process.pid), "the client listens")  # noqa: B023 - called at once
                 program.process.terminate()
             self.assertEqual(program.waitForExit(HANG_SECONDS), status)
-
-    def isBound(self, port: int) -> bool:
-        """
-        @return: whether somebody has this UDP port.
-        """
-        with socket.socket(type=socket.SOCK_DGRAM) as probe:
-            try:
-                probe.bind((LOOPBACK, port))
-            except OSError:
-                return True
-        return False
 
 
 class ContentTests(RigTestCase):

@@ -43,7 +43,7 @@ defaults
 DOOR = """\
 listen {name}
     bind {door}
-    server uotp {server} {words} check inter 200ms
+    server uotp {server} {words} check inter 200ms fall 100
 """
 
 DOORS = {

@@ -15,7 +15,7 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 
 from bench.rig.ports import LOOPBACK, freePort
-from bench.rig.programs import Program, until
+from bench.rig.programs import HANG_SECONDS, Program, until
 from tests.integration.correspondence import Address
 from tests.integration.harness import needed, ourCommand, runToEnd
 from tests.integration.rig import Pair, RigTestCase
@@ -34,7 +34,7 @@ class MonitoringTests(RigTestCase):
         """
         @return: the status and the text of an answer.
         """
-        connection = HTTPConnection(*address, timeout=20)
+        connection = HTTPConnection(*address, timeout=HANG_SECONDS)
         self.addCleanup(connection.close)
         connection.request("GET", path, headers=headers)
         answer = connection.getresponse()

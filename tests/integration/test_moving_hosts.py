@@ -8,12 +8,13 @@ import os
 import shlex
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from bench.places import Place
 from bench.rig.namespaces import command
 from bench.rig.ports import LOOPBACK
-from bench.rig.programs import Program, Programs
+from bench.rig.programs import HANG_SECONDS, Program, Programs
 from bench.scenarios.wireguard import LISTEN_PORT, wireGuards
 from bench.scenarios.wireguard import SERVER_ADDRESS as INNER_ADDRESS
 from tests.integration.harness import ProgramTestCase, ourCommand, runToEnd
@@ -143,8 +144,10 @@ class QuestionTests(_MovingTestCase):
         self.goOnUntil(f"moves from {SERVER_NAME}:{PORT} to another server there")
         second = self.questions.ask()
         self.assertNotEqual(second, self.first)
+        deadline = time.monotonic() + HANG_SECONDS
         while not any(" opened from" in line for line in third.lines):
             self.assertEqual(self.questions.ask(), second)
+            self.assertLess(time.monotonic(), deadline, "no tunnel stands by at the third address")
         self.servers[left].process.kill()
         self.assertNotIn(self.questions.ask(), (self.first, second))
 
