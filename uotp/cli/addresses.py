@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
-from uotp.cli.words import shown
+from uotp.cli.unsaid import shownArgument, shownPlace
 from uotp.net import LOCALHOST, MAX_PORT, Host, parseDestination
 
 SCHEME_PORTS = {"http": "80", "https": "443", "ws": "80", "wss": "443"}
@@ -220,7 +220,8 @@ def destinationWords(words: Sequence[str], names: str, instead: str = "") -> tup
         host, port = split[0]
         kind = "no URL" if _URL.match(words[0]) else "the port once"
         written = _asArguments(host, [*words[1:], port][0])
-        reason = f"{names.split(maxsplit=1)[0]} {words[0]}: a host and a port are needed, and {kind}: write {written}"
+        place = shownPlace(words[0])
+        reason = f"{names.split(maxsplit=1)[0]} {place}: a host and a port are needed, and {kind}: write {written}"
         raise ValueError(reason)
     if len(words) == 2:  # noqa: PLR2004 - host and port
         host, port = words
@@ -229,7 +230,7 @@ def destinationWords(words: Sequence[str], names: str, instead: str = "") -> tup
             raise ValueError(reason)
         return host, port
     found = f"; there are {len(words)}" if len(words) != 1 else "; there is 1"
-    told = ": " + ", ".join(map(shown, words[:MOST_SHOWN])) if words else ""
+    told = ": " + ", ".join(map(shownArgument, words[:MOST_SHOWN])) if words else ""
     reason = f"two arguments are needed, {names}{instead}{found}{told}{_argumentMeant(words)}"
     raise ValueError(reason)
 
@@ -242,7 +243,7 @@ def _argumentMeant(words: Sequence[str]) -> str:
         return ""
     parts = words[0].split()
     if len(parts) == 2 and re.fullmatch(_PORT, parts[1]):  # noqa: PLR2004 - host and port
-        return f": write {' '.join(parts)}, without quotation marks around both"
+        return f": write {shownPlace(parts[0])} {parts[1]}, without quotation marks around both"
     host, _, port = words[0].rpartition(":")
     if Host.parse(words[0]).isIPv6 and Host.parse(host).isIPv6 and re.fullmatch(_PORT, port):
         return f": the port is missing, or write {_asArguments(host, port)}"
@@ -253,4 +254,4 @@ def _asArguments(host: str, port: str) -> str:
     """
     @return: host and port as two arguments.
     """
-    return f"{host.strip('[]')} {port or 'PORT'}"
+    return f"{shownPlace(host.strip('[]'))} {shownPlace(port) if port else 'PORT'}"

@@ -25,7 +25,8 @@ from uotp.cli.parsers import (
 from uotp.cli.proxies import parseProxyWord, requireProxy, withoutIdleFiles
 from uotp.cli.rows import COMMON_ROWS, UNITS_HELP, listenRows
 from uotp.cli.servers import ServerWords, serverWords
-from uotp.cli.words import Line, shown
+from uotp.cli.unsaid import shownPlace
+from uotp.cli.words import Line
 from uotp.client import MIN_MAX_AGE_SECONDS, MIN_MAX_BYTES, ClientSettings
 from uotp.net import ServerPlace
 from uotp.services import CLIENT, clientService
@@ -232,7 +233,7 @@ class Options(CommonOptions):
         try:
             return words.parsed(isPlain=bool(self["no-tls"]))
         except ValueError as error:
-            reason = f"server {shown(words.host)}: {error}"
+            reason = f"server {shownPlace(words.host)}: {error}"
             raise usage.UsageError(reason) from error
 
     @property

@@ -26,7 +26,7 @@ from uotp.cli.parsers import (
     parsePort,
 )
 from uotp.cli.pidfile import removeStalePidFile
-from uotp.cli.words import shown
+from uotp.cli.unsaid import shownArgument, shownPlace
 from uotp.errors import ConfigurationError, StartError
 from uotp.monitoring import ControlPlace, usualDirectory
 from uotp.net import (
@@ -103,11 +103,11 @@ class CommonOptions(ConfigurableOptions):
 
         @raise usage.UsageError: for one that cannot be used.
         """
-        for name, parse in (("dst_address", parseHost), ("dst_port", parsePort)):
+        for name, parse, told in (("dst_address", parseHost, shownArgument), ("dst_port", parsePort, shownPlace)):
             try:
                 self[name] = parse(self[name])
             except ValueError as error:
-                reason = f"{name} {shown(self[name])}: {error}"
+                reason = f"{name} {told(self[name])}: {error}"
                 raise usage.UsageError(reason) from error
 
     @property

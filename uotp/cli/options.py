@@ -20,6 +20,7 @@ from twisted.python import usage
 import uotp
 from uotp.cli.helptext import commandLines, optionLines
 from uotp.cli.parsers import absolutePath
+from uotp.cli.unsaid import UNSAID
 from uotp.cli.words import KnownOptions, Line, WordsError, shown, tellApart
 from uotp.telemetry import sayLast
 
@@ -53,10 +54,6 @@ class Inline(Enum):
 
     PEM = "its text, which begins with -----BEGIN"
     LINES = "an array of its lines, or a table with NAME = VALUE for each line VALUE NAME"
-
-
-UNSAID = "..."
-"""Stands for a word that is a secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,8 +339,9 @@ class GnuOptions(usage.Options):
             return words  # what follows the name of a sub-command belongs to that
         long = {name.removesuffix("="): name.endswith("=") for name in self.longOpt}
         short = {letter: str(self.synonyms[letter]) for letter in self.shortOpt if letter != ":"}
+        secret = frozenset(row.name for row in self.rows if isinstance(row, Option) and row.isSecret)
         try:
-            line = self.completed(tellApart(words, KnownOptions(long, short, self.whose)))
+            line = self.completed(tellApart(words, KnownOptions(long, short, self.whose, secret)))
         except WordsError as error:
             raise usage.UsageError(str(error)) from error
         for name, word in line.options:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
 
 MINUS = "\u2212"
 """The minus sign, which is no dash by its category, and looks like one."""
@@ -28,8 +29,9 @@ def isDash(letter: str) -> bool:
     return letter != "-" and (letter == MINUS or unicodedata.category(letter) == "Pd")
 
 
-def pastedTrouble(word: str) -> str | None:
+def pastedTrouble(word: str, shownAs: Callable[[str], str] = str) -> str | None:
     """
+    @param shownAs: makes of the word, or of how it is to be written, what may be shown of that.
     @return: what is wrong with a word that somebody has pasted, and how to write it; L{None}
         when it could have been typed.
     """
@@ -40,11 +42,11 @@ def pastedTrouble(word: str) -> str | None:
     if word in CONTINUATIONS:
         return f"it is {CONTINUATIONS[word]} and nothing else: leave it out, or let nothing stand behind it in its line"
     if word != word.strip():
-        return f"a space or the end of a line is at its begin or end: write {word.strip()}"
-    return _shellTrouble(word) or _letterTrouble(word)
+        return f"a space or the end of a line is at its begin or end: write {shownAs(word.strip())}"
+    return _shellTrouble(word, shownAs) or _letterTrouble(word, shownAs)
 
 
-def _shellTrouble(word: str) -> str | None:
+def _shellTrouble(word: str, shownAs: Callable[[str], str]) -> str | None:
     """
     @return: what a shell would have taken out of a word; but none has read it, for example in a
         unit of systemd.
@@ -53,16 +55,17 @@ def _shellTrouble(word: str) -> str | None:
         return "only a shell knows what it means, and none has read it: leave it out, with what belongs to it"
     variable = re.search(r"\$(\{[A-Za-z_]\w*\}|[A-Za-z_]\w*)", word)
     if variable is not None:
-        return f"{variable[0]} stands there by its name: no shell has put the value of the variable in its place"
+        name = variable[0] if variable[0] in shownAs(word) else "a variable"
+        return f"{name} stands there by its name: no shell has put the value of the variable in its place"
     for part in (word, word.partition("=")[2]):
         if part in ('""', "''"):
             return "it is two quotation marks that no shell has taken away, with nothing between them: leave it out"
         if len(part) > 1 and part[0] == part[-1] and part[0] in "\"'":
-            return f"quotation marks are around it that no shell has taken away: write {part[1:-1]}"
+            return f"quotation marks are around it that no shell has taken away: write {shownAs(part[1:-1])}"
     return None
 
 
-def _letterTrouble(word: str) -> str | None:
+def _letterTrouble(word: str, shownAs: Callable[[str], str]) -> str | None:
     """
     @return: which letter no keyboard has written, and what to write for it.
     """
@@ -73,7 +76,7 @@ def _letterTrouble(word: str) -> str | None:
     name = word.partition("=")[0]
     dash = next((letter for letter in name if isDash(letter)), None)
     if dash is not None and (isDash(word[0]) or word[0] == "-"):
-        return f"U+{ord(dash):04X} is in it, a dash that is no hyphen: write {_withHyphens(word)}"
+        return f"U+{ord(dash):04X} is in it, a dash that is no hyphen: write {shownAs(withHyphens(word))}"
     quote = next((letter for letter in _ends(word) if letter in QUOTES), None)
     if quote is not None:
         return f"U+{ord(quote):04X} is in it, a quotation mark that no shell knows: write \" or ' for it"
@@ -89,7 +92,7 @@ def _ends(word: str) -> str:
     return word[:1] + word[-1:] + value[:1]
 
 
-def _withHyphens(word: str) -> str:
+def withHyphens(word: str) -> str:
     """
     @return: a word with hyphens for all dashes, and as many at its begin as options have: one
         before a letter, two before a name.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from uotp.cli.addresses import SCHEME_PORTS, destinationWords, hostAndPort, parseHost
 from uotp.cli.parsers import parsePort
-from uotp.cli.words import shown
+from uotp.cli.unsaid import shownPlace
 from uotp.net import ServerPlace, parsePath
 
 SERVER_FORMS = "HOST:PORT or wss://HOST/PATH"
@@ -68,18 +68,6 @@ def webSocketWords(word: str) -> ServerWords | None:
     return ServerWords(host, port, path if path.startswith("/") else f"/{path}", scheme == "wss")
 
 
-def serverShown(word: str) -> str:
-    """
-    @return: the word of a server as errors show it.  What stands before an at sign may be a password, and behind a
-        slash there may be a secret path.
-    """
-    scheme, isUrl, rest = word.partition("://")
-    scheme, rest = (f"{scheme}://", rest) if isUrl else ("", word)
-    place = re.split("[/?#]", rest, maxsplit=1)[0]
-    behind = "" if place == rest else f"{rest[len(place)]}..."
-    return shown(f"{scheme}{place.rpartition('@')[2]}{behind}")
-
-
 def serverWords(words: Sequence[str], names: str, instead: str = "") -> list[ServerWords]:
     """
     Find the servers in the arguments: one in two words, or each in one.
@@ -102,6 +90,6 @@ def _pairOf(word: str) -> ServerWords:
     both = hostAndPort(word)
     if isUrl or both is None:
         meant = f": write {_WEB[scheme.lower()]}://" if scheme.lower() in _WEB and isUrl else ""
-        reason = f"server {scheme + isUrl if isUrl else shown(word)}: {SERVER_FORMS} is needed for each server{meant}"
+        reason = f"server {shownPlace(word)}: {SERVER_FORMS} is needed for each server{meant}"
         raise ValueError(reason)
     return ServerWords(*both)

@@ -11,7 +11,8 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from uotp.cli.pasted import isDash, pastedTrouble
+from uotp.cli.pasted import isDash, pastedTrouble, withHyphens
+from uotp.cli.unsaid import UNSAID, shownUrl
 
 MOST_SUGGESTIONS = 3
 """More names than this are no help to somebody who has mistyped one."""
@@ -35,11 +36,13 @@ class KnownOptions:
     @ivar short: the long name for each letter.
     @ivar whose: tells of an option that there is not, with its hyphens, which other program
         has it, as the end of a sentence; otherwise L{None}.
+    @ivar secret: the long names of those whose word is a secret.
     """
 
     long: Mapping[str, bool]
     short: Mapping[str, str]
     whose: Callable[[str], str | None]
+    secret: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -64,7 +67,8 @@ def tellApart(words: Sequence[str], known: KnownOptions) -> Line:
     @raise WordsError: for an option that there is not, or that lacks its word.
     """
     line = Line()
-    rest = iter([withoutPaste(word) for word in words])
+    pairs = zip(("", *words), words, strict=False)  # each with the one before it
+    rest = iter([withoutPaste(word, _shownAs(word, before, known)) for before, word in pairs])
     for word in rest:
         if word == "--":
             line.arguments.extend(rest)
@@ -86,15 +90,37 @@ def shown(word: str) -> str:
     return word or "''"
 
 
-def withoutPaste(word: str) -> str:
+def _shownAs(word: str, before: str, known: KnownOptions) -> Callable[[str], str]:
     """
+    @param before: the word before it.
+    @return: what makes of a word, or of how it is to be written, what may be shown of that.
+    """
+    if _isSecret(before, known):
+        return lambda _: UNSAID
+    name, equals, _ = word.partition("=")
+    if equals and _isSecret(name, known):
+        return lambda text: f"{text.partition('=')[0]}={UNSAID}"
+    return shownUrl
+
+
+def _isSecret(word: str, known: KnownOptions) -> bool:
+    """
+    @return: whether a word is, or begins, an option whose own word is a secret.
+    """
+    typed = withHyphens(word).removeprefix("--").partition("=")[0]
+    return bool(typed) and any(name.startswith(typed) for name in known.secret)
+
+
+def withoutPaste(word: str, shownAs: Callable[[str], str]) -> str:
+    """
+    @param shownAs: see L{pastedTrouble}.
     @return: the word.
     @raise WordsError: when it was pasted from somewhere, with what nobody can type.  The name
         of a file that is there may be as it is.
     """
-    trouble = pastedTrouble(word)
+    trouble = pastedTrouble(word, shownAs)
     if trouble is not None and not (os.path.exists(word) or os.path.exists(word.partition("=")[2])):
-        reason = f"the word {word!a}: {trouble}"
+        reason = f"the word {shownAs(word)!a}: {trouble}"
         raise WordsError(reason)
     return word
 
@@ -104,7 +130,7 @@ def _long(word: str, rest: Iterator[str], known: KnownOptions) -> tuple[str, str
     @return: the option that a word with two hyphens is, which may take the next one.
     """
     typed, hasEquals, value = word[2:].partition("=")
-    _requireOneWord(word, typed)
+    _requireOneWord(word, typed, known)
     name = _fullName(typed, known)
     if known.long[name]:
         return name, value if hasEquals else _next(f"--{name}", name, rest)
@@ -129,7 +155,7 @@ def _short(word: str, rest: Iterator[str], known: KnownOptions) -> Iterator[tupl
             raise WordsError(_unknown(f"-{letter}", [], known))
         name = known.short[letter]
         if known.long[name]:
-            _requireOneWord(word, behind[:1])
+            _requireOneWord(word, behind[:1], known)
             yield name, behind.removeprefix("=") if behind else _next(f"-{letter}", name, rest)
             return
         yield name, None
@@ -151,13 +177,14 @@ def _next(typed: str, name: str, rest: Iterator[str]) -> str:
     return word
 
 
-def _requireOneWord(word: str, part: str) -> None:
+def _requireOneWord(word: str, part: str, known: KnownOptions) -> None:
     """
     @raise WordsError: when a space is in the part of a word where no space can be.
     """
     if any(letter.isspace() for letter in part):
-        option, _, value = word.partition(" ")
-        reason = f"the word {word!a} has a space in it: write two words, {option} and {value.strip()}"
+        option, space, value = word.partition(" ")
+        told = _shownAs(value, option, known)(value)
+        reason = f"the word {option + space + told!a} has a space in it: write two words, {option} and {told.strip()}"
         raise WordsError(reason)
 
 

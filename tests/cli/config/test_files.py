@@ -137,7 +137,15 @@ class ValuesTests(ConfigurationTestCase):
             ("server = []", "server: 1 to 16 servers are needed, and there are 0"),
             ('server = ["a.example"]', "server: a.example: HOST:PORT or wss://HOST/PATH is needed"),
             ('server = ["a.example:1", 2]', 'server: text is needed, as "HOST:PORT"'),
-            ('server = ["https://a.example/secret"]', "server: https: HOST:PORT or wss://HOST/PATH is needed"),
+            ('server = ["https://a.example/secret"]', "server: https://a.example/...: HOST:PORT or wss://HOST/PATH"),
+            ('server = "https://a.example/secret"', "server: https://a.example/...: HOST:PORT or wss://HOST/PATH"),
+            ('server = "a.example/secret"', 'server = a.example/...: the port is missing: write server = "HOST:PORT"'),
+            ('server = "a.example:443/secret"', "server: 443/...: a port from 1 to 65535 is needed"),
+            ('server = "wss:/a.example/secret"', "server: /...: a port from 1 to 65535 is needed"),
+            (
+                'server = "a.example/secret"\nport = 443',
+                "server: a.example/...: a host name or an IP address is needed",
+            ),
             ('server = ["a.example:1"]\nport = 2', "port: it belongs to one host"),
             ('server = "wss://a.example/s?x"', "server: a path has neither ? nor #"),
         ):

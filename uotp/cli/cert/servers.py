@@ -12,7 +12,8 @@ from twisted.python import usage
 
 from uotp.cli.addresses import hostAndPort, withoutBrackets
 from uotp.cli.options import Flag, Repeated
-from uotp.cli.servers import ServerWords, serverShown, webSocketWords
+from uotp.cli.servers import ServerWords, webSocketWords
+from uotp.cli.unsaid import shownPlace
 from uotp.errors import ConfigurationError
 from uotp.net import ServerPlace, requireServers
 
@@ -48,7 +49,7 @@ def parseBundleServers(words: Sequence[str], name: str) -> tuple[ServerPlace, ..
         try:
             places.append(parseBundleServer(word))
         except ValueError as error:
-            reason = f"{name} {serverShown(word)}: {error}"
+            reason = f"{name} {shownPlace(word)}: {error}"
             raise usage.UsageError(reason) from error
     try:
         requireServers(places)

@@ -19,6 +19,7 @@ from uotp.cli.config.values import ValueFault, checked, inlineText, kindOf, word
 from uotp.cli.options import Flag, GnuOptions, Option
 from uotp.cli.parsers import parsePort
 from uotp.cli.servers import SERVER_FORMS, ServerWords, webSocketWords
+from uotp.cli.unsaid import shownPlace
 from uotp.cli.words import either, shown, similarNames
 from uotp.net import MAX_SERVERS
 
@@ -127,7 +128,7 @@ class _Reading:
                 self.faults.append(Fault(f'{key} is missing: write {key} = "HOST:PORT"'))
             return None
         value = values[key]
-        if key in SEVERAL and (isinstance(value, list) or _isWebSocket(value)):
+        if key in SEVERAL and (isinstance(value, list) or _isUrl(value)):
             return self._readServers(key, value if isinstance(value, list) else [value])
         return self._readOne(key, value)
 
@@ -156,7 +157,7 @@ class _Reading:
             if words is None:
                 both = hostAndPort(word)
                 if both is None or "://" in word:
-                    return f"{shown(word.partition('://')[0])}: {SERVER_FORMS} is needed"
+                    return f"{shownPlace(word)}: {SERVER_FORMS} is needed"
                 words = ServerWords(*both)
             words.parsed(isPlain=words.hasTls is False)
         except ValueError as error:
@@ -178,18 +179,18 @@ class _Reading:
             words = destinationWords([host] if port is None else [host, wordOf(port)], f"{key} {PORT}")
         except ValueError:
             twice = f"the port stands in it and in {PORT}" if port is not None else "the port is missing"
-            self.note(key, f'{key} = {shown(host)}: {twice}: write {key} = "HOST:PORT"')
+            self.note(key, f'{key} = {shownPlace(host)}: {twice}: write {key} = "HOST:PORT"')
             return None
         for place, word, parse in ((key, words[0], parseHost), (key if port is None else PORT, words[1], parsePort)):
             try:
                 parse(word)
             except ValueError as error:
-                self.note(place, f"{place}: {shown(word)}: {error}")
+                self.note(place, f"{place}: {shownPlace(word)}: {error}")
         return words
 
 
-def _isWebSocket(value: Any) -> bool:
-    return isinstance(value, str) and value.lower().startswith(("wss://", "ws://"))
+def _isUrl(value: Any) -> bool:
+    return isinstance(value, str) and "://" in value
 
 
 class KeysError(FaultsError):

@@ -11,7 +11,8 @@ from typing import Annotated, Any
 
 import msgspec
 
-from uotp.cli.options import UNSAID, Flag, Inline, Option, Repeated
+from uotp.cli.options import Flag, Inline, Option, Repeated
+from uotp.cli.unsaid import UNSAID
 from uotp.cli.words import shown
 
 MOST_ELEMENTS = 10_000
