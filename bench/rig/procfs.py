@@ -94,6 +94,13 @@ def unreadBytes(port: int) -> int:
     return sum(int(fields[4].rpartition(":")[2], 16) for fields in _sockets("self", "udp", port))
 
 
+def overflowed(port: int) -> int:
+    """
+    @return: how many datagrams the kernel has dropped since the IPv4 UDP sockets of a local port had no room.
+    """
+    return sum(int(fields[-1].split()[-1]) for fields in _sockets("self", "udp", port))
+
+
 def sockets(pid: int, table: str, port: int, state: str) -> int:
     """
     @param table: C{tcp} or C{udp}.

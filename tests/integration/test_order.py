@@ -6,9 +6,10 @@ through a pool whose tunnels are not equally fast.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 
-from bench.rig.programs import until
+from bench.rig.programs import HANG_SECONDS, until
 from tests.integration.correspondence import Address
 from tests.integration.loads import Load, LoadTestCase, settle, waitForAll
 from tests.integration.rawformat2 import (
@@ -45,7 +46,10 @@ LONG = ("--reorder", "5000")
 """The longest that can be asked for, so that it does not matter how busy the machine is."""
 
 LATE_SECONDS = 4.0
-"""What a busy machine may add, and less than L{LONG}."""
+"""What a busy machine may add, and less than L{LONG}.  When it has added more, nothing is shown..."""
+
+TIMES = 8
+"""...and it is tried again, so often."""
 
 DELAYS = (0.008, 0.02, 0.012, 0.01)
 """
@@ -83,20 +87,43 @@ class ByHandTests(RigTestCase):
     Two tunnels of one session at a real server, and what the target gets.
     """
 
-    def begin(self, *options: str, order: bytes = b"") -> tuple[UdpEnd, RawTunnel2, RawTunnel2]:
+    def begin(self, *options: str, order: bytes = b"", number: int = 0) -> tuple[UdpEnd, RawTunnel2, RawTunnel2]:
         """
         @param options: of the server.
         @param order: what the client asks for; nothing for what it says without a choice.
-        @return: the target, and both tunnels; number 0 has gone through the first.
+        @param number: of the first datagram.
+        @return: the target, and both tunnels; the first datagram has gone through the first.
         """
         target = self.udpEnd()
         server = self.startServer(target.address, *PLAIN, *options)
         address = self.listening(server)
         self.server, sessionId = server, newId()
         first, second = (self.join(address, sessionId, order) for _ in range(2))
-        first.say(train(0, b"0"))
+        first.say(train(number, b"0"))
         target.expect(b"0")
         return target, first, second
+
+    def assertHeld(
+        self, begin: Callable[[], tuple[UdpEnd, RawTunnel2, RawTunnel2]], early: bytes, missing: bytes, *expected: bytes
+    ) -> None:
+        """
+        What comes early by one tunnel waits for what comes by the other.  Where a machine takes longer than it is held
+        for, it is tried again.
+
+        @param begin: see L{begin}.
+        @param expected: what comes of all, in order.
+        """
+        for _ in range(TIMES):
+            target, first, second = begin()
+            began = time.monotonic()
+            second.say(early)
+            came = [target.receive(0.1)]
+            first.say(missing)
+            came += [target.receive(HANG_SECONDS) for _ in expected[len(list(filter(None, came))) :]]
+            if time.monotonic() - began < LATE_SECONDS:
+                self.assertEqual([one[0] for one in came if one is not None], list(expected))
+                return
+        self.fail("each time it took longer than it was held for")
 
     def join(self, address: Address, sessionId: bytes, order: bytes = b"") -> RawTunnel2:
         """
@@ -109,25 +136,12 @@ class ByHandTests(RigTestCase):
         return tunnel
 
     def test_whatComesEarlyWaitsForWhatIsMissing(self) -> None:
-        target, first, second = self.begin(*LONG)
-        second.say(train(2, b"2", b"3") + train(4, b"4"))
-        self.assertIsNone(target.receive(0.1))
-        first.say(train(1, b"1") + train(5, b"5"))
-        for number in range(1, 6):
-            target.expect(b"%d" % number, LATE_SECONDS)
+        early, missing = train(2, b"2", b"3") + train(4, b"4"), train(1, b"1") + train(5, b"5")
+        self.assertHeld(lambda: self.begin(*LONG), early, missing, *(b"%d" % number for number in range(1, 6)))
 
     def test_numbersBeginAgainAfterTheLast(self) -> None:
-        target = self.udpEnd()
-        address = self.listening(self.startServer(target.address, *PLAIN, *LONG))
-        sessionId = newId()
-        first, second = (self.join(address, sessionId) for _ in range(2))
-        first.say(train(0xFFFFFFFE, b"a"))
-        target.expect(b"a")
-        second.say(train(1, b"d"))
-        self.assertIsNone(target.receive(0.1))
-        first.say(train(0xFFFFFFFF, b"b", b"c"))
-        for datagram in (b"b", b"c", b"d"):
-            target.expect(datagram, LATE_SECONDS)
+        begin = partial(self.begin, *LONG, number=0xFFFFFFFE)
+        self.assertHeld(begin, train(1, b"d"), train(0xFFFFFFFF, b"b", b"c"), b"b", b"c", b"d")
 
     def test_nobodyWaitsWhereOrderIsOff(self) -> None:
         """
@@ -151,12 +165,8 @@ class ByHandTests(RigTestCase):
         target.expect(b"4")
 
     def test_serversOwnUserDecidesWhatTheServerDoes(self) -> None:
-        target, first, second = self.begin(*LONG, order=OFF)
-        second.say(train(2, b"2"))
-        self.assertIsNone(target.receive(0.1))
-        first.say(train(1, b"1"))
-        for datagram in (b"1", b"2"):
-            target.expect(datagram, LATE_SECONDS)
+        begin = partial(self.begin, *LONG, order=OFF)
+        self.assertHeld(begin, train(2, b"2"), train(1, b"1"), b"1", b"2")
 
     def test_smallDatagramsGoAheadOfBulk(self) -> None:
         """
@@ -198,12 +208,17 @@ class ByHandTests(RigTestCase):
         With C{--reorder 50}, and no longer; what comes later is handed on at once, and
         counted.
         """
-        target, first, second = self.begin("--reorder", "50")
-        began = time.monotonic()
-        second.say(train(2, b"2"))
-        target.expect(b"2")
-        took = time.monotonic() - began
-        self.assertTrue(HOLD_SECONDS <= took <= HOLD_SECONDS + LATE_SECONDS, took)
+        for _ in range(TIMES):
+            target, first, second = self.begin("--reorder", "50")
+            began = time.monotonic()
+            second.say(train(2, b"2"))
+            target.expect(b"2")
+            took = time.monotonic() - began
+            self.assertGreaterEqual(took, HOLD_SECONDS)
+            if took <= HOLD_SECONDS + LATE_SECONDS:
+                break
+        else:
+            self.fail(f"it took {took} s")
         first.say(train(1, b"1"))
         target.expect(b"1")
         for tunnel in (first, second):
@@ -241,7 +256,7 @@ class PoolTests(LoadTestCase):
         """
         Where each waits for longer than a busy machine lets a tunnel wait.
         """
-        for load in self.carried("--reorder", "3s"):
+        for load in self.carried(*LONG):
             self.assertLess(len(load.disorder()), len(load.came) * FEW)
 
     def test_loadArrivesOutOfOrderWhereOrderIsOff(self) -> None:

@@ -9,6 +9,7 @@ import subprocess
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
+from bench.rig.programs import HANG_SECONDS
 from tests.integration.harness import ourCommand, ourEnvironment
 
 FULL_DEVICE = "/dev/full"
@@ -30,7 +31,7 @@ class OutputTests(SynchronousTestCase):
             stderr=subprocess.PIPE,
             env=environment,
             check=False,
-            timeout=60,
+            timeout=HANG_SECONDS,
         )
         return done.returncode, done.stderr
 

@@ -7,6 +7,7 @@ and those who have nothing to do with it notice nothing.
 from __future__ import annotations
 
 import contextlib  # trial takes a module's `suppress` for its own
+import itertools
 import socket
 import ssl
 import threading
@@ -14,7 +15,7 @@ import time
 from collections.abc import Callable
 
 from bench.rig.ports import LOOPBACK
-from bench.rig.procfs import highestMemoryBytes, memoryBytes, unreadBytes
+from bench.rig.procfs import highestMemoryBytes, memoryBytes, overflowed, unreadBytes
 from bench.rig.programs import BUSY_SECONDS, HANG_SECONDS, Program, until
 from tests.integration.correspondence import Address
 from tests.integration.harness import needed, requireProcfs
@@ -49,6 +50,8 @@ LOOK_SECONDS = 0.001
 
 GROWTH_BYTES = 20_000_000
 """What a program may need for a peer that does not read, whatever it is sent."""
+
+LEAST_ROUND_TRIPS = 10
 
 ROUND_TRIP_SECONDS = 1.0 + BUSY_SECONDS
 """For a session that has nothing to do with the trouble."""
@@ -93,6 +96,13 @@ def awaitRoom(address: Address) -> None:
     until(lambda: unreadBytes(address[1]) < HELD_BYTES, "what was sent is read", look=LOOK_SECONDS)
 
 
+def droppedBy(program: Program) -> int:
+    """
+    @return: how many datagrams a program has said that it dropped, once it has stopped.
+    """
+    return sum(int(line.partition("dropped: ")[2].split()[0]) for line in said(program, "datagrams dropped: "))
+
+
 class DeafPeerTests(RigTestCase):
     """
     The other end of a tunnel accepts it and never reads.
@@ -116,7 +126,7 @@ class DeafPeerTests(RigTestCase):
         slowest = 0.0
         try:
             number = 0
-            while thread.is_alive():
+            while thread.is_alive() or number <= LEAST_ROUND_TRIPS:
                 number += 1
                 began = time.monotonic()
                 roundTrip(b"%d" % number)
@@ -124,11 +134,10 @@ class DeafPeerTests(RigTestCase):
                 time.sleep(0.01)
         finally:
             thread.join()
-        self.assertGreater(number, 10)
         self.assertLess(slowest, ROUND_TRIP_SECONDS)
         self.assertLess(highestMemoryBytes(pid) - before, GROWTH_BYTES)
         self.assertStops(program)
-        dropped = sum(int(line.partition("dropped: ")[2].split()[0]) for line in said(program, "datagrams dropped: "))
+        dropped = droppedBy(program)
         self.assertGreater(dropped, 0)
         return dropped
 
@@ -261,10 +270,11 @@ class LateReaderTests(RigTestCase):
             pour(target, source, 40_000_000)
             with contextlib.suppress(ssl.SSLError):  # the answer has not been read
                 tls.unwrap()
-            connection.sendall(outgoing.read())
-            time.sleep(0.2)  # the goodbye arrives while nothing is read
-            while connection.recv(65536):
-                pass
+            with contextlib.suppress(ConnectionError):  # whoever has not read for 10 s is gone before
+                connection.sendall(outgoing.read())
+                time.sleep(0.2)  # the goodbye arrives while nothing is read
+                while connection.recv(65536):
+                    pass
         server.waitForLine("session 00010203 .*has no tunnel left")
 
 
@@ -301,9 +311,10 @@ class StalledTunnelTests(LoadTestCase):
 
     def test_stalledTunnelTakesLittleWithIt(self) -> None:
         """
-        One that stops under load costs what was on its way, and no more.
+        One that stops under load costs what was on its way, and no more; but for what a busy machine has had no time
+        for, which the kernel, or our client, drops and counts before it has a tunnel.
         """
-        relay, _, flow = self.relayedFlow()
+        relay, pair, flow = self.relayedFlow()
         load = self.forth(flow, LOADED_RATE, SWALLOWED_SIZE)
         load.start()
         load.waitFor(LOADED // 4)
@@ -311,7 +322,9 @@ class StalledTunnelTests(LoadTestCase):
         load.waitFor(LOADED)
         load.stop()
         settle(load)
-        lost = len(load.missing()) * SWALLOWED_SIZE
+        unread = overflowed(flow.client[1]) + overflowed(flow.target.address[1])
+        self.assertStops(pair.client)
+        lost = (len(load.missing()) - unread - droppedBy(pair.client)) * SWALLOWED_SIZE
         relayed = 2 * BUFFER_BYTES + CHUNK_BYTES  # the kernel doubles what is asked for
         self.assertLess(lost, relayed + UNSENT_LIMIT_BYTES + SEGMENT_BYTES + 2 * MAX_PORTION_BYTES)
 
@@ -338,7 +351,7 @@ class StalledTunnelTests(LoadTestCase):
         """
         came: list[bytes] = []
         while len(came) < len(datagrams) and (one := end.receive(ROUND_TRIP_SECONDS)) is not None:
-            came += [one[0]] if one[0] != FLOOD_DATAGRAM else []
+            came += [] if one[0] == FLOOD_DATAGRAM or one[0].startswith(b"behind") else [one[0]]
         self.assertEqual(sorted(came), sorted(datagrams))
 
     def mostUsed(self, relay: Relay, count: Callable[[Relayed], int]) -> Relayed:
@@ -360,5 +373,18 @@ class StalledTunnelTests(LoadTestCase):
             thread.start()
         for thread in threads:
             thread.join()
-        flow.target.drain(0.3)
-        flow.application.drain(0.3)
+        self.passBehind(flow.application, flow.client, flow.target)
+        self.passBehind(flow.target, flow.source, flow.application)
+
+    def passBehind(self, sender: UdpEnd, address: Address, receiver: UdpEnd) -> None:
+        """
+        Send and read until what is sent comes at once, behind all that was sent before.
+        """
+        numbers = itertools.count()
+
+        def comes() -> bool:
+            mark = b"behind %d" % next(numbers)
+            sender.send(mark, address)
+            return mark in receiver.drain(0.3)
+
+        until(comes, "what was sent before has come")

@@ -30,7 +30,8 @@ STEADY = 120
 STEADY_GAP_SECONDS = 0.04
 """Questions at once, as of a browser that starts, and then 25 a second, each from a port of its own."""
 
-ANSWER_SECONDS = 3.0
+ANSWER_SECONDS = 60.0
+"""An answer that has not come after so long does not come, also on a busy machine."""
 
 FORGED = 2000
 FORGED_SECONDS = 2.5
@@ -44,8 +45,11 @@ MOST_TIMES = 10
 """Forging multiplies no bytes by more."""
 
 NEWCOMERS = 12
-TRIES = (1.0, 2.0, 2.0)
-"""Programs that come meanwhile, and how long each waits for an answer before it asks again."""
+TRIES = (1.0, 2.0, ANSWER_SECONDS)
+"""Programs that come meanwhile, and how long each waits for an answer before it asks again, or gives up."""
+
+LAST_SECONDS = 10.0
+"""What has not come back when nothing has come for so long is lost."""
 
 FLOW_RATE = 200
 FLOW_SHARE = 0.95
@@ -144,7 +148,7 @@ class Steady(threading.Thread):
                 self._end.send(b"q%d" % self.sent, self._address)
                 self.sent += 1
             self._take(0.002)
-        while self._take(ANSWER_SECONDS / 3):
+        while len(self.came) < self.sent and self._take(LAST_SECONDS):
             pass
 
     def _take(self, seconds: float) -> bool:
@@ -153,11 +157,17 @@ class Steady(threading.Thread):
             self.came.add(came[0])
         return came is not None
 
-    def stop(self) -> None:
+    def pause(self) -> None:
         """
         Send no more.
         """
         self._stopping = True
+
+    def stop(self) -> None:
+        """
+        Send no more, and wait for what is under way.
+        """
+        self.pause()
         self.join()
         self._end.close()
 
@@ -209,16 +219,19 @@ class HonestManyTests(SourcesTestCase):
         waiting: dict[socket.socket, int] = {}
         answered = sent = 0
         begun = time.monotonic()
-        while time.monotonic() < begun + count * gap + ANSWER_SECONDS and (waiting or sent < count):
+        last = begun
+        while time.monotonic() < last + ANSWER_SECONDS and (waiting or sent < count):
             while sent < count and time.monotonic() >= begun + sent * gap:
                 one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
                 one.connect(address)
                 one.send(b"q%d" % sent)
                 waiting[one] = sent
                 sent += 1
+                last = time.monotonic()
             for one in select.select(list(waiting), [], [], 0.01)[0]:
                 answered += one.recv(100) == b"q%d" % waiting.pop(one)
                 one.close()
+                last = time.monotonic()
         for one in waiting:
             one.close()
         return answered
@@ -274,6 +287,7 @@ class ForgedSourcesTests(SourcesTestCase):
         pair = self.pair(self.echo().address, self.newPki(), dial=relay.address, serverPort=port)
         flow = self.steady(pair.clientAddress, FLOW_RATE)
         forging = threading.Thread(target=self.forge, args=(pair.clientAddress,))
+        began = time.monotonic()
         forging.start()
         served: list[int] = []
         newcomers = []
@@ -282,15 +296,18 @@ class ForgedSourcesTests(SourcesTestCase):
             newcomer.start()
             newcomers.append(newcomer)
             time.sleep(FORGED_SECONDS / NEWCOMERS)
-        for thread in (forging, *newcomers):
+        forging.join()
+        slowness = max(1.0, (time.monotonic() - began) / FORGED_SECONDS)
+        for thread in newcomers:
             thread.join()
         flow.stop()
         self.assertEqual(len(served), NEWCOMERS)
         self.assertLess(flow.lostShare, 1 - FLOW_SHARE)
         forged = relay.connections[1:]  # the first is the flow's
         cost = sum(one.carried + one.brought for one in forged)
-        self.assertLess(cost, MOST_TIMES * FORGED * (FORGED_BYTES + HEADER_BYTES))
-        self.assertLess(len(forged), FORGED // 10)
+        # Some of them are served in each second, so more where a busy machine takes longer to send the same.
+        self.assertLess(cost, slowness * MOST_TIMES * FORGED * (FORGED_BYTES + HEADER_BYTES))
+        self.assertLess(len(forged), slowness * FORGED / 10)
 
 
 class HeavySourceTests(SourcesTestCase):
@@ -336,6 +353,8 @@ class HeavySourceTests(SourcesTestCase):
         light = [self.steady(pair.clientAddress, LIGHT_RATE) for _ in range(LIGHT_FLOWS)]
         time.sleep(1.0)
         sentByHeavy = self.startHeavy(pair.clientAddress)()
+        for flow in light:
+            flow.pause()
         for flow in light:
             flow.stop()
         carried = self.carriedBytes(pair) / HEAVY_BYTES

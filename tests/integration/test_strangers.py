@@ -38,8 +38,8 @@ EACH = 15
 SLACK = 8
 """Descriptors that a program may have more than before, for reasons of its own."""
 
-IDLE_SHARE = 0.5
-"""Of the processor: whoever is woken again and again for nothing uses all of it."""
+IDLE_SECONDS, IDLE_SHARE = 2.0, 0.5
+"""Of the processor, for so long: whoever is woken again and again for nothing uses all of it."""
 
 
 def clientHello() -> bytes:
@@ -95,7 +95,7 @@ class StrangersTests(LoadTestCase):
         """
         target = self.udpEnd()
         pair = self.pair(target.address, pki, server=server)
-        flow = self.flow(pair, target)
+        flow = self.current = self.flow(pair, target)
         flow.both(b"hello")
         self.loads = [self.forth(flow, whole=True), self.back(flow, whole=True)]
         for load in self.loads:
@@ -216,9 +216,13 @@ class StrangersTests(LoadTestCase):
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (highest, hard))
         self.come(pair.serverAddress, 100, FLOODER)
         pair.server.waitForLine("no connection can be accepted for now: Too many open files")
-        used, began = processorSeconds(pid), time.monotonic()
         for load in self.loads:
             load.waitFor(500)
+        for load in self.loads:
+            load.stop()
+        settle(*self.loads)
+        used, began = processorSeconds(pid), time.monotonic()
+        until(lambda: time.monotonic() - began > IDLE_SECONDS, "it has idled for a while")
         self.assertLess((processorSeconds(pid) - used) / (time.monotonic() - began), IDLE_SHARE)
         self.assertLessEqual(self.linesOf(pair.server), 20)
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
@@ -226,6 +230,9 @@ class StrangersTests(LoadTestCase):
         neighbour.sendall(uuid.uuid4().bytes)
         until(lambda: len(said(pair.server, "opened from")) > 1, "the neighbour is in")
         self.assertNothingLost(pair)
+        for load in self.loads:
+            load.close()
+        self.current.both(b"and on")
 
     def linesOf(self, program: Program) -> int:
         """

