@@ -11,10 +11,9 @@ import signal
 import socket
 import stat
 import sys
-import time
 
 from bench.rig.ports import LOOPBACK, freePort
-from bench.rig.programs import Program
+from bench.rig.programs import Program, until
 from tests.integration.correspondence import Address
 from tests.integration.harness import needed, ourCommand, runToEnd
 from tests.integration.proxyrig import IN_URL, USER, WORD, ProxyTestCase
@@ -126,15 +125,20 @@ class OptionTests(ProxyTestCase):
             needed("only root can mark connections, on Linux")
         self.startSquid()
         self.carries(self.client("--proxy", f"http://{IN_URL}@{LOOPBACK}:{self.door[1]}", "--mark", "0xca6c"))
+        until(lambda: len(shownBySs(self.door, "-e").split("\n")) > 2, "several are open")
         lines = [line for line in shownBySs(self.door, "-e").splitlines() if line]
-        self.assertGreater(len(lines), 1)
         self.assertEqual([line for line in lines if "fwmark:0xca6c" not in line], [])
 
     def test_segmentSize(self) -> None:
         self.startSquid()
         self.carries(self.client("--proxy", f"http://{IN_URL}@{LOOPBACK}:{self.door[1]}", "--mss", "1200"))
-        sizes = [int(size) for size in re.findall(r"[ \t]mss:(\d+)", shownBySs(self.door, "-i"))]
-        self.assertGreater(len(sizes), 1)
+        sizes: list[int] = []
+
+        def areSeveral() -> bool:
+            sizes[:] = map(int, re.findall(r"[ \t]mss:(\d+)", shownBySs(self.door, "-i")))
+            return len(sizes) > 1
+
+        until(areSeveral, "several are open")
         self.assertLessEqual(max(sizes), 1200)
 
     def test_addressOfIpv6(self) -> None:
@@ -192,8 +196,7 @@ class IdleTests(ProxyTestCase):
         flow = Flow(self.udpEnd(), self.listening(client), self.udpTarget)
         for number in range(3):
             flow.both(b"after a pause %d" % number)
-            time.sleep(2 * IDLE_SECONDS)
-        client.waitForLine(r"no tunnel to localhost port \d+ is left")
+            until(lambda: len(said(client, "no tunnel to localhost port")) > number, "it is closed")  # noqa: B023
         self.assertStops(client)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import socket
 import threading
-import time
 
 from bench.rig.ports import LOOPBACK
 from bench.rig.programs import HANG_SECONDS, Program, until
@@ -137,7 +136,7 @@ class WebServerTests(_WebSocketTestCase):
         door = self.webServer("nginx", ("proxy_read_timeout 1h", idle))
         flow = self.clientFlow(door)
         flow.both(b"before")
-        time.sleep(2 * IDLE_SECONDS)
+        self.client.waitForLine("no tunnel to .* is left")
         flow.both(b"after")
         self.assertStops(self.client)
 
@@ -236,7 +235,10 @@ class OtherImplementationTests(_WebSocketTestCase):
     def test_itUnderstandsUsAndWeUnderstandIt(self) -> None:
         bridge = WebSocketBridge(self.pki.serverCertificate, self.pki.serverKey, self.listening(self.server))
         self.addCleanup(bridge.close)
-        self.assertCarries(self.clientFlow(bridge.address))
+        flow = self.clientFlow(bridge.address, "--min-pool", str(TUNNELS))
+        flow.openPool()
+        until(lambda: len(bridge.paths) == TUNNELS, "all tunnels have been dialled")
+        self.assertCarries(flow)
         self.assertStops(self.client)
         self.assertEqual(set(bridge.paths), {PATH})
         self.assertGreater(bridge.messages, len(SIZES))
