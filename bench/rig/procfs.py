@@ -32,6 +32,16 @@ def processorSeconds(pid: int) -> float:
     return time.clock_gettime(clock.value)
 
 
+def waitedSeconds(pid: int) -> float:
+    """
+    @return: for how long the first thread of a process could have run and had no processor, since others had them
+        all; 0 for a process that has ended, and where the system does not tell.
+    """
+    with suppress(OSError, IndexError, ValueError):
+        return int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
+    return 0.0
+
+
 def machineSeconds() -> float:
     """
     @return: the processor time that all processors have had but for what they have idled, in seconds; only

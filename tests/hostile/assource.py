@@ -20,7 +20,7 @@ from tests.hostile.orders import Report
 
 STAMP = struct.Struct("!d")
 
-PATIENCE_SECONDS = 3.0
+PATIENCE_SECONDS = 20.0
 """An answer that has not come when nothing has come for so long is lost."""
 
 BURST_SECONDS = 0.02

@@ -41,7 +41,7 @@ MILLISECOND = 1_000_000
 INTRODUCTION_SECONDS = 0.1
 """Between two questions where the session is."""
 
-LAST_SECONDS = 3.0
+LAST_SECONDS = 10.0
 """What has not come back when nothing has come for so long is lost."""
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.rig.ports import LOOPBACK
-from bench.rig.procfs import descriptors, family, memoryBytes
+from bench.rig.procfs import descriptors, family, memoryBytes, waitedSeconds
 from bench.rig.programs import CHECKOUT, Program, RigError, until
 from tests.doubles.certificates import CLIENT, Authority, pem
 from tests.hostile.countedworker import countOf
@@ -33,8 +33,13 @@ RATE = 500
 MOST_ROOM = 131072
 """
 Bytes of buffer of the programs' UDP sockets in the suite: what comes in two fifths of a second of
-standing still.  So what a bystander loses tells that somebody had the program for so long.  A busy
-machine lets it wait for half of that.
+standing still.  So what a bystander loses tells that somebody had the program for so long.
+"""
+
+BUFFERED_SECONDS = 0.2
+"""
+A busy machine may let the programs wait for half of that, and nothing is lost.  What is lost when they have waited
+for longer is the machine's fault, as far as it came in that time.
 """
 
 SETTLED_SECONDS = 0.4
@@ -200,6 +205,8 @@ class House:
         self._start, self._programs = start, programs
         self._certificates = certificates
         self.wire = wire
+        self._rate = rate
+        self._waited: dict[int, float] = {}
         self._shadyPort = shadyPort
         self.token = token
         self._knowsClients = knowsClients
@@ -355,7 +362,21 @@ class House:
         """
         Count what the bystander sends from now on.
         """
+        self._waited = self._waitedUntilNow()
         self.bystander.ask("mark")
+
+    def _waitedUntilNow(self) -> dict[int, float]:
+        """
+        @return: for how long each process of the programs has waited for a processor.
+        """
+        return {pid: waitedSeconds(pid) for one in self._ends.values() for pid in processesOf(one)}
+
+    def excused(self) -> float:
+        """
+        @return: how many of the bystander's datagrams may be lost since the mark, since the programs had no processor.
+        """
+        waited = sum(now - self._waited.get(pid, 0.0) for pid, now in self._waitedUntilNow().items())
+        return max(0.0, waited - BUFFERED_SECONDS) * self._rate
 
     def sample(self) -> Report:
         """
@@ -365,10 +386,11 @@ class House:
 
     def verdict(self) -> Report:
         """
-        @return: what became of all that the bystander has sent since the mark; what is under
-            way is waited for.
+        @return: what became of all that the bystander has sent since the mark, and how many of them the machine is
+            to blame for at the most; what is under way is waited for.
         """
-        return self.bystander.ask("finish")
+        report = self.bystander.ask("finish")
+        return {**report, "excused": self.excused()}
 
     def faults(self) -> list[str]:
         """

@@ -132,8 +132,9 @@ class Shady:
         self._listening = socket.create_server((LOOPBACK, port))
         threading.Thread(target=self._listen, daemon=True).start()
         threading.Thread(target=self._receive, daemon=True).start()
-        end = time.monotonic() + TUNNELS_SECONDS
-        while len(self._tunnels()) < tunnels and time.monotonic() < end:
+        began = time.monotonic()
+        isOver = lambda: time.monotonic() - began > (TUNNELS_SECONDS if self._tunnels() else HANG_SECONDS)  # noqa: E731
+        while len(self._tunnels()) < tunnels and not isOver():
             for _ in range(PROOF_DATAGRAMS):
                 self._application.sendto(self._token.ljust(PROOF_BYTES), client)
             time.sleep(AGAIN_SECONDS)

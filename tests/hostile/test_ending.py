@@ -10,7 +10,7 @@ from bench.rig.programs import RigError
 from tests.hostile.counted import livingOf
 from tests.hostile.trial import ATTACKER, HostileTestCase
 
-EXPIRE_SECONDS = 10
+EXPIRE_SECONDS = 20
 """Longer than a look takes."""
 
 

@@ -17,9 +17,6 @@ from tests.integration.rig import said
 
 SECONDS = 20.0 if LONG else 1.0
 
-SAID_SECONDS = 20.0
-"""What becomes of a connection is said by then."""
-
 STRANGE_WORDS = (
     (b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n", "PROXY"),
     (b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes(12), "PROXY"),
@@ -83,7 +80,7 @@ class WordsTests(HostileTestCase):
             tunnel = rawClient(house.serverAddress, words)
             self.addCleanup(tunnel.close)
             with contextlib.suppress(RigError):
-                until(lambda: len(said(house.server, "refused a connection")) > refused, "it is said", SAID_SECONDS)  # noqa: B023
+                until(lambda: len(said(house.server, "refused a connection")) > refused, "it is said")  # noqa: B023
             lines = said(house.server, "refused a connection")[refused:]
             self.demand(len(lines) == 1 and name in lines[0], f"{words!r}: {lines}")
             tunnel.close()

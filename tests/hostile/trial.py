@@ -115,7 +115,8 @@ class HostileTestCase(ProgramTestCase):
         report |= attacker.ask("end")
         attacker.end()
         self.judge(what, verdict, share)
-        if during and meanwhile["sent"] >= SEEN and meanwhile["answered"] < meanwhile["sent"] / 2:
+        came = meanwhile["answered"] + verdict["excused"]
+        if during and meanwhile["sent"] >= SEEN and came < meanwhile["sent"] / 2:
             self.failed.append(f"{what}: the bystander stood still: {meanwhile}")
         return report, verdict
 
@@ -130,9 +131,9 @@ class HostileTestCase(ProgramTestCase):
 
     def judge(self, what: str, verdict: Report, share: float = 0.0) -> None:
         """
-        Write it down when the bystander has lost more than a share of what it sent.
+        Write it down when the bystander has lost more than a share of what it sent, and the machine is not to blame.
         """
-        if verdict["lost"] > share * verdict["sent"]:
+        if verdict["lost"] > share * verdict["sent"] + verdict["excused"]:
             self.failed.append(f"{what}: the bystander has lost more than {share:.1%}: {verdict}")
 
     def judgeMemory(self, what: str, before: tuple[int, int], most: float) -> None:
