@@ -28,6 +28,9 @@ from tests.pages import EXAMPLES, README, printedBlocks
 
 LISTENING = "listening on"
 
+PATIENTLY = " --timeout 20"
+"""What a doctor is told besides, where the machine is slow."""
+
 ECHO = """
 import socket
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as target:
@@ -207,7 +210,7 @@ class TwoHostsTests(ProgramTestCase):
         for host, which in ((self.client, "client"), (self.server, "server")):
             host.run(
                 f"kill $(cat uotp-{which}.pid); "
-                f"for _ in $(seq 200); do [ -e uotp-{which}.pid ] || exit 0; sleep 0.1; done; exit 1"
+                f"for _ in $(seq 3000); do [ -e uotp-{which}.pid ] || exit 0; sleep 0.1; done; exit 1"
             )
             self.assertIn(LISTENING, (host.folder / f"uotp-{which}.log").read_text())
         self.assertIn("sha256 Fingerprint=", self.server.run(self.blocks["log-fingerprint"]))
@@ -268,7 +271,7 @@ class TutorialTests(WireGuardTestCase):
         self.raiseWireGuard(self.client, self.blocks["tutorial-wireguard-client"])
         self.ping(self.blocks["wireguard-ping"].strip())
         # A WireGuard that answers its peers is well, though it does not answer a stranger.
-        examined = self.client.run(self.blocks["doctor-no-rate"])
+        examined = self.client.run(self.blocks["doctor-no-rate"].strip() + PATIENTLY)
         self.assertEqual(
             [line for line in examined.splitlines() if line.startswith(("fault", "warning"))], [], examined
         )
@@ -317,16 +320,16 @@ class WireGuardTests(WireGuardTestCase):
         self.raiseWireGuard(self.client, self.blocks["wireguard-client"])
         self.assertTheWorldIsBehindTheVpn()
         self.client.run("kill $(ss -Hulnp 'sport = 8911' | sed 's/.*pid=\\([0-9]*\\).*/\\1/')")
-        self.client.run("for _ in $(seq 200); do ss -Huln | grep -q :8911 || exit 0; sleep 0.1; done; exit 1")
+        self.client.run("for _ in $(seq 3000); do ss -Huln | grep -q :8911 || exit 0; sleep 0.1; done; exit 1")
         file = self.client.folder / "home.toml"
         file.write_text((self.client.folder / "laptop.uotp").read_text() + self.blocks["wireguard-toml"])
         file.chmod(0o600)
         self.client.start("second client", "uotp-client home.toml", LISTENING)
         self.assertTheWorldIsBehindTheVpn()
-        examined = self.client.run(self.blocks["doctor"].strip() + " --no-rate || echo status $?")
+        examined = self.client.run(self.blocks["doctor"].strip() + PATIENTLY + " --no-rate || echo status $?")
         self.assertIn(f"leads through {self.client.wireGuard}, the VPN that uotp carries: it goes round", examined)
         self.assertIn("status 24", examined)
-        marked = self.client.run(self.blocks["doctor"].strip() + " --no-rate --mark 0xca6c")
+        marked = self.client.run(self.blocks["doctor"].strip() + PATIENTLY + " --no-rate --mark 0xca6c")
         self.assertIn("by home, which is no VPN", marked)
         self.assertIn("0xca6c can be set, and an `ip rule` uses it", marked)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import uotp
 from bench.rig.ports import LOOPBACK, freePort
 from bench.rig.procfs import running
-from bench.rig.programs import BUSY_SECONDS, STOP_SECONDS, Program, until
+from bench.rig.programs import Program, until
 from tests.integration.correspondence import Address
 from tests.integration.harness import needed, ourCommand, ourEnvironment, requireProcfs, runToEnd
 from tests.integration.rawpeers import RawServer, rawClient
@@ -140,7 +140,7 @@ class StartTests(RigTestCase):
         for daemon in (client, server):
             os.kill(daemon.pid, signal.SIGTERM)
         for daemon in (client, server):
-            until(lambda daemon=daemon: not running(daemon.pid), "the daemon has ended", STOP_SECONDS + BUSY_SECONDS)  # type: ignore[misc]
+            until(lambda daemon=daemon: not running(daemon.pid), "the daemon has ended")  # type: ignore[misc]
             self.assertFalse(daemon.pidFile.exists(), "its pid file is gone")
             self.assertIn("stopping", daemon.log())
             self.assertNotIn("Traceback", daemon.log())

@@ -354,7 +354,7 @@ class VersionTests(TrustTestCase):
         renewed = TRUSTED.issue(LOOPBACK)
         renewed.write(Path(certificate))
         seen = self.serialSeen(address)
-        if not said(server, "have changed, and the new ones are used"):  # by itself, some seconds later
+        if not said(server, " has changed, and is used from now on"):  # by itself, some seconds later
             self.assertEqual(seen, GOOD.certificate.serial_number, "not before it is told to")
         server.process.send_signal(signal.SIGHUP)
         server.waitForLine(r"\breloaded")

@@ -9,6 +9,8 @@ import contextlib  # trial takes a module's `suppress` for its own
 import signal
 
 from bench.rig.namespaces import command
+from bench.rig.programs import until
+from tests.integration.correspondence import Address
 from tests.integration.hosts import needTwoHosts, newNamespace
 from tests.integration.loads import LoadTestCase, settle, waitForAll
 
@@ -26,6 +28,14 @@ MOST_LOST_SECONDS = 1.5
 
 TIMES = 6
 """So often it is tried until no more is lost: a busy machine may let a program wait, but hardly each time."""
+
+
+def portsTo(server: Address) -> list[str]:
+    """
+    @return: from where a client is connected.
+    """
+    lines = command("ss", "-tnHO", "state", "established", "dport", "=", f":{server[1]}")
+    return [line.split()[2].rpartition(":")[2] for line in lines.splitlines()]
 
 
 class WakeUpTests(LoadTestCase):
@@ -61,9 +71,8 @@ class WakeUpTests(LoadTestCase):
         load = self.back(flow, RATE)
         load.start()
         waitForAll([load], FLOWS)
-        lines = command("ss", "-tnHO", "state", "established", "dport", "=", f":{pair.serverAddress[1]}")
-        ports = [line.split()[2].rpartition(":")[2] for line in lines.splitlines()]
-        self.assertEqual(len(ports), TUNNELS)
+        until(lambda: len(portsTo(pair.serverAddress)) == TUNNELS, "the pool is open")
+        ports = portsTo(pair.serverAddress)
         old = f"{{ {', '.join(ports)} }}"
         rules = f"tcp sport {old} drop; tcp dport {old} drop;"
         for hook in ("input", "output"):

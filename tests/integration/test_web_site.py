@@ -417,7 +417,7 @@ class WebSiteTests(RigTestCase):
         wrong = self.tokens.with_name("wrong")
         wrong.write_text("another token of 24 letters\n", encoding="ascii")
         wrong.chmod(0o600)
-        found = runToEnd(ourCommand("doctor", *self.trust(wrong), f"{ours[0]}:{ours[1]}"))
+        found = runToEnd(ourCommand("doctor", "--timeout", "60", *self.trust(wrong), f"{ours[0]}:{ours[1]}"))
         self.assertIn("token", found.stdout)
 
     def trust(self, tokens: Path) -> list[str]:
