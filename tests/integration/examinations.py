@@ -29,7 +29,7 @@ class DoctorTestCase(RigTestCase):
         self.patch(Spelling, "spellings", Spelling.spellings)
         self.machine = SystemMachine()
 
-    def examined(self, *words: object, timeout: str = "10") -> tuple[int, str]:
+    def examined(self, *words: object, timeout: str = "60") -> tuple[int, str]:
         """
         Run the command.
 

@@ -110,7 +110,7 @@ class DoctorTests(DoctorTestCase):
         self.addCleanup(end.stop)
         return end.address
 
-    def examine(self, server: Address, *words: str, timeout: str = "10") -> tuple[int, str]:
+    def examine(self, server: Address, *words: str, timeout: str = "60") -> tuple[int, str]:
         """
         @return: what is found on the way to a server.
         """

@@ -230,7 +230,7 @@ class ThroughProxyTests(ProxyTestCase, DoctorTestCase):
     The way leads through a proxy.
     """
 
-    def through(self, url: str, *words: object, server: Address | None = None, timeout: str = "10") -> tuple[int, str]:
+    def through(self, url: str, *words: object, server: Address | None = None, timeout: str = "60") -> tuple[int, str]:
         """
         @return: what is found, in which no password is.
         """
