@@ -205,6 +205,13 @@ class Load:
         """
         self._sending.start()
 
+    def restrain(self) -> None:
+        """
+        Nothing is broken any more, and it arrives again: from now on send nothing while as much as may be on its way
+        has not come, however long that takes.
+        """
+        self._socket.patience = HANG_SECONDS
+
     def stop(self) -> None:
         """
         Send no more, from this moment on.

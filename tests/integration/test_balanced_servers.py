@@ -121,6 +121,7 @@ class BalancedServersTests(LoadTestCase):
         self.servers[address].kill()
         until(lambda: len(load.sources) > 1, "the other server carries")
         moved = load.sent
+        load.restrain()
         load.waitFor(MORE)
         self.assertTrue(said(self.servers[other], " opened from 127.0.0.1"))
         self.haproxy.waitForLine(r"Server uotp/\w+ is DOWN")

@@ -145,6 +145,8 @@ class ResumeTests(LoadTestCase):
         """
         waitForAll(loads, ALIVE)
         begun = [load.sent for load in loads]
+        for load in loads:
+            load.restrain()
         waitForAll(loads, ALIVE)
         for load in loads:
             load.stop()

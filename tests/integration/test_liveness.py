@@ -166,6 +166,8 @@ class BlackHoleTests(LoadTestCase):
         waitForAll(loads, 2 * ALIVE)  # the new tunnels are open
         swallowed = [one.carried + one.brought for one in holes]
         begun = [load.sent for load in loads]
+        for load in loads:
+            load.restrain()
         waitForAll(loads, 2 * ALIVE)
         for load in loads:
             load.stop()
@@ -219,7 +221,7 @@ class DeafTests(LoadTestCase):
         flow = self.flow(pair, target)
         flow.openPool()
         until(lambda: len(self.carried(pair.serverAddress[1])) == 4, "all tunnels are there")
-        loads = [self.forth(flow), self.back(flow)]
+        loads = [self.forth(flow, whole=True), self.back(flow, whole=True)]
         for load in loads:
             load.start()
         waitForAll(loads, ALIVE)
@@ -260,7 +262,9 @@ class ProofTests(LoadTestCase):
         for load in (forth, back):
             load.start()
         pair.server.waitForLine("does not answer and is given up")
+        waitForAll([back], IN_USE)
         begun = back.sent
+        back.restrain()
         waitForAll([forth, back], ALIVE)
         for load in (forth, back):
             load.stop()
