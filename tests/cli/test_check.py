@@ -18,6 +18,7 @@ from uotp.tls.dates import utcNow
 
 CLIENT = 'server = "vpn.example.com:8443"\n'
 SERVER = 'target = "127.0.0.1:51820"\n'
+PLAIN = f"{SERVER}no-tls = true\n"
 
 
 class CheckTests(CommandTestCase):
@@ -160,9 +161,10 @@ class CheckTests(CommandTestCase):
         """
         However the list is written.
         """
-        good, words = "sha256//" + "A" * 43 + "=", "clients: the list of clients FILE#clients: 'x' is no SHA-256 pin"
+        good, words = "sha256//" + "A" * 43 + "=", "clients: the list of clients FILE#clients"
         cert = self.bundle(cert=self.good.certificatePem(), key=self.good.keyPem())
         for text, line in (
+            (f'clients = {{a = "{good}", b = "x"}}\n', 0),
             (f'[clients]\na = "{good}"\n\nb = "x"\n', 3),
             (f'clients = ["{good} a", "x b"]\n', 0),
             (f'clients = [\n  "{good} a",\n  "x b"\n]\n', 2),
@@ -173,7 +175,52 @@ class CheckTests(CommandTestCase):
             _, _, err = self.checked(whole)
             self.assertEqual(len(err), 1, err)
             at = (SERVER + cert).count("\n") + 1 + line
-            self.assertTrue(err[0].startswith(f"uotp check: FILE:{at}: {words}"), (err, at))
+            which = "" if line else ", element 2"
+            told = f"uotp check: FILE:{at}: {words}{which}: 'x' is no SHA-256 pin"
+            self.assertTrue(err[0].startswith(told), (err, at))
+
+    def test_whichElementIsWrongIsSaidWithoutWhatIsSecret(self) -> None:
+        """
+        Each of several servers, and of other arrays, where all stand in one line.
+        """
+        hidden = "5ecret5ecret5ecret"
+        for end, text, said in (
+            ("client", f'server = ["a:1", "wss://b/{hidden}?x"]', ["server: wss://b/...: a path has neither ? nor #"]),
+            (
+                "client",
+                f'server = ["wss://b/{hidden}?x", "c:1", "wss://b/{hidden}#x"]',
+                [
+                    "server: wss://b/... (element 1): a path has neither ? nor #",
+                    "server: wss://b/... (element 3): a path has neither ? nor #",
+                ],
+            ),
+            ("client", f'server = ["a:1", "wss://u:{hidden}@b/x"]', ["server: wss://b/...: a URL has no user and no"]),
+            ("client", f'server = ["a:1", "ws://b/{hidden}"]', ["server ws://b/...: ws:// has no TLS"]),
+            (
+                "client",
+                f'server = ["wss://b/{hidden}", "wss://b:443/{hidden}"]',
+                ["server wss://b:443/...: it is named twice"],
+            ),
+            ("client", 'server = ["a:1", "b:0", "c"]', ["server: b:0: a port from", "server: c: HOST:PORT or wss://"]),
+            ("client", 'server = ["a:1", true]', ["server: element 2: text is needed"]),
+            ("client", 'server = "a:1"\nallow = ["::1", "10.0.0.1/8"]', ["allow: 10.0.0.1/8: it is an address inside"]),
+            ("client", 'server = "a:1"\nbind-address = ["::1", "x"]', ["bind-address: x: an IPv4 or IPv6 address"]),
+            ("server", f'{PLAIN}proxy-protocol = ["::1", "x"]', ["proxy-protocol: x: a network is needed"]),
+            ("server", f'{PLAIN}proxy-protocol = ["::1", []]', ["proxy-protocol: element 2: each element is"]),
+            (
+                "server",
+                f'{PLAIN}token-file = ["{hidden}", "{hidden}é"]',
+                ["token-file: the token file FILE#token-file, element 2: a token has"],
+            ),
+            ("server", f'{PLAIN}token-file = ["{hidden}", 5]', ["token-file: element 2: each element is text"]),
+            ("server", f'{PLAIN}token-file = ["{hidden}", "{hidden}\\n"]', ["token-file: element 2: each line has"]),
+        ):
+            _, _, err = self.checked(f"{text}\n", "--end", end)
+            line = 1 + text.count("\n")
+            self.assertEqual(len(err), len(said), (text, err))
+            for found, words in zip(err, said, strict=True):
+                self.assertTrue(found.startswith(f"uotp check: FILE:{line}: {words}"), (text, found))
+                self.assertNotIn("5ecret", found)
 
     def test_aListThatIsNotUsedIsSaid(self) -> None:
         """

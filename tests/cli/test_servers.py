@@ -53,7 +53,7 @@ class ServerWordsTests(SynchronousTestCase):
             ("wss://a.test", ServerWords("a.test", "443", "/", True)),
         ):
             self.assertEqual(serverWords([word], "HOST PORT"), [found])
-        self.assertIn("no user and no password", self.refused("wss://u:p@a.test/p"))
+        self.assertIn("server wss://a.test/...: a URL has no user and no", self.refused("a:1", "wss://u:p@a.test/p"))
 
     def test_whatCannotBeUsedIsSaidWithoutThePath(self) -> None:
         for word, isPlain, reason in (

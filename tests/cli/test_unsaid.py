@@ -27,6 +27,7 @@ class ShownTests(SynchronousTestCase):
             ("wss://a.test", "wss://a.test"),
             ("https://a.test/", "https://a.test/"),
             ("wss://u:secret@a.test:1/secret", "wss://a.test:1/..."),
+            ("wss://u:secret/secret@a.test:1/secret", "wss://u/..."),
             ("secret@a.test", "a.test"),
             ("wss:///secret", "wss:///..."),
             ("--proxy=http://u:secret@a.test:1", "--proxy=http://a.test:1"),

@@ -66,4 +66,4 @@ class RequireServersTests(SynchronousTestCase):
         self.assertIn("1 to 16 servers, and there are 17", self.refused(*many))
         self.assertEqual(self.refused(one, one), "the server wss://a.test:443/... is named twice")
         found = self.refused(ServerPlace("a.test", 443, "/secret?"))
-        self.assertEqual(found, "the server a.test: a path has neither ? nor #")
+        self.assertEqual(found, "the server wss://a.test:443/...: a path has neither ? nor #")

@@ -25,7 +25,6 @@ from uotp.cli.parsers import (
 from uotp.cli.proxies import parseProxyWord, requireProxy, withoutIdleFiles
 from uotp.cli.rows import COMMON_ROWS, UNITS_HELP, listenRows
 from uotp.cli.servers import ServerWords, serverWords
-from uotp.cli.unsaid import shownPlace
 from uotp.cli.words import Line
 from uotp.client import MIN_MAX_AGE_SECONDS, MIN_MAX_BYTES, ClientSettings
 from uotp.net import ServerPlace
@@ -222,19 +221,26 @@ class Options(CommonOptions):
     def _parseDestination(self) -> None:
         first, *others = self["servers"]
         if others or first.path is not None:
-            self["servers"] = tuple(map(self._place, self["servers"]))
+            self["servers"] = self._places(self["servers"])
             self["dst_address"], self["dst_port"] = self["servers"][0].address
         else:
             self["dst_address"], self["dst_port"] = first.host, first.port
             super()._parseDestination()
             self["servers"] = (ServerPlace(self["dst_address"], self["dst_port"]),)
 
-    def _place(self, words: ServerWords) -> ServerPlace:
-        try:
-            return words.parsed(isPlain=bool(self["no-tls"]))
-        except ValueError as error:
-            reason = f"server {shownPlace(words.host)}: {error}"
-            raise usage.UsageError(reason) from error
+    def _places(self, servers: Sequence[ServerWords]) -> tuple[ServerPlace, ...]:
+        places: list[ServerPlace] = []
+        for words in servers:
+            try:
+                place = words.parsed(isPlain=bool(self["no-tls"]))
+            except ValueError as error:
+                reason = f"server {words.shown}: {error}"
+                raise usage.UsageError(reason) from error
+            if place in places:
+                reason = f"server {words.shown}: it is named twice"
+                raise usage.UsageError(reason)
+            places.append(place)
+        return tuple(places)
 
     @property
     def destinationShown(self) -> list[str]:

@@ -29,12 +29,21 @@ class ServerWords:
     @ivar port: its port.
     @ivar path: the path of a WebSocket, or L{None}.  It may be a secret.
     @ivar hasTls: what the scheme of its URL says; L{None} without one.
+    @ivar word: how all of it was written, for errors; empty where it was not one word.
     """
 
     host: str
     port: str
     path: str | None = field(default=None, repr=False)
     hasTls: bool | None = None
+    word: str = field(default="", repr=False, compare=False)
+
+    @property
+    def shown(self) -> str:
+        """
+        How errors show it.
+        """
+        return shownPlace(self.word or self.host)
 
     def parsed(self, *, isPlain: bool) -> ServerPlace:
         """
@@ -65,7 +74,15 @@ def webSocketWords(word: str) -> ServerWords | None:
         reason = "a URL has no user and no password here: certificates and tokens say who we are"
         raise ValueError(reason)
     host, port = hostAndPort(place) or (place, SCHEME_PORTS[scheme])
-    return ServerWords(host, port, path if path.startswith("/") else f"/{path}", scheme == "wss")
+    return ServerWords(host, port, path if path.startswith("/") else f"/{path}", scheme == "wss", word)
+
+
+def pairWords(word: str) -> ServerWords | None:
+    """
+    @return: host and port of a server that is written as these; L{None} for another word.
+    """
+    both = hostAndPort(word)
+    return None if both is None or "://" in word else ServerWords(*both, word=word)
 
 
 def serverWords(words: Sequence[str], names: str, instead: str = "") -> list[ServerWords]:
@@ -78,18 +95,30 @@ def serverWords(words: Sequence[str], names: str, instead: str = "") -> list[Ser
     @return: their words.
     @raise ValueError: in words, which do not show a path.
     """
-    found = [webSocketWords(word) for word in words]
+    found = [_webSocketNamed(word) for word in words]
     isOne = len(words) <= 1 or (len(words) == 2 and hostAndPort(words[1]) is None)  # noqa: PLR2004 - host and port
     if not any(found) and (isOne or not any(map(hostAndPort, words))):
         return [ServerWords(*destinationWords(words, names, instead))]
     return [one or _pairOf(word) for word, one in zip(words, found, strict=True)]
 
 
+def _webSocketNamed(word: str) -> ServerWords | None:
+    """
+    @return: see L{webSocketWords}.
+    @raise ValueError: in words that name the server.
+    """
+    try:
+        return webSocketWords(word)
+    except ValueError as error:
+        reason = f"server {shownPlace(word)}: {error}"
+        raise ValueError(reason) from error
+
+
 def _pairOf(word: str) -> ServerWords:
-    scheme, isUrl, _ = word.partition("://")
-    both = hostAndPort(word)
-    if isUrl or both is None:
+    found = pairWords(word)
+    if found is None:
+        scheme, isUrl, _ = word.partition("://")
         meant = f": write {_WEB[scheme.lower()]}://" if scheme.lower() in _WEB and isUrl else ""
         reason = f"server {shownPlace(word)}: {SERVER_FORMS} is needed for each server{meant}"
         raise ValueError(reason)
-    return ServerWords(*both)
+    return found

@@ -22,6 +22,8 @@ def shownPlace(word: str) -> str:
     place = re.split("[/?#]", rest, maxsplit=1)[0]
     behind = rest[len(place) :]
     hidden = f"{behind[0]}{UNSAID}" if len(behind) > 1 else behind
+    if "@" in behind:  # a password may have a slash in it
+        place = place.partition(":")[0]
     return f"{scheme}{isUrl}{place.rpartition('@')[2]}{hidden}" or "''"
 
 

@@ -107,7 +107,7 @@ def requireServers(servers: Sequence[ServerPlace]) -> None:
             try:
                 parsePath(place.path)
             except ValueError as error:
-                reason = f"the server {place.host}: {error}"
+                reason = f"the server {place.shown()}: {error}"
                 raise ConfigurationError(reason) from error
         if servers.count(place) > 1:
             reason = f"the server {place.shown()} is named twice"

@@ -136,7 +136,7 @@ class ValuesTests(ConfigurationTestCase):
         for text, reason in (
             ("server = []", "server: 1 to 16 servers are needed, and there are 0"),
             ('server = ["a.example"]', "server: a.example: HOST:PORT or wss://HOST/PATH is needed"),
-            ('server = ["a.example:1", 2]', 'server: text is needed, as "HOST:PORT"'),
+            ('server = ["a.example:1", 2]', 'server: element 2: text is needed, as "HOST:PORT"'),
             ('server = ["https://a.example/secret"]', "server: https://a.example/...: HOST:PORT or wss://HOST/PATH"),
             ('server = "https://a.example/secret"', "server: https://a.example/...: HOST:PORT or wss://HOST/PATH"),
             ('server = "a.example/secret"', 'server = a.example/...: the port is missing: write server = "HOST:PORT"'),
@@ -147,7 +147,10 @@ class ValuesTests(ConfigurationTestCase):
                 "server: a.example/...: a host name or an IP address is needed",
             ),
             ('server = ["a.example:1"]\nport = 2', "port: it belongs to one host"),
-            ('server = "wss://a.example/s?x"', "server: a path has neither ? nor #"),
+            ('server = "wss://a.example/s?x"', "server: wss://a.example/...: a path has neither ? nor #"),
+            ('server = ["a:1", "wss://u:secret@b/x"]', "server: wss://b/...: a URL has no user"),
+            ('server = ["a:1", "a:1"]', "FILE:1: server a:1: it is named twice"),
+            ('no-tls = true\nserver = ["a:1", "wss://b/secret"]', "FILE:2: server wss://b/...: wss:// has TLS"),
         ):
             error = self.refusals(client, text)
             self.assertIn(reason, error[0])
@@ -200,6 +203,7 @@ class RefusalTests(ConfigurationTestCase):
             'expire = 2026-11-27\npidfile = "x"\nn = 3\npool_size = 3\ntimeout = [1]\nwire = {}\n[tls]\nx = 1\n'
         )
         file = "the name of a file is needed, in quotation marks, or its text, which begins with -----BEGIN"
+        element = "each element is a number or text in quotation marks"
         self.assertEqual(
             self.refusals(client, text),
             [
@@ -209,7 +213,7 @@ class RefusalTests(ConfigurationTestCase):
                 "FILE:4: linger is a key of uotp-server",
                 "FILE:5: min-pool: a number is needed, or text in quotation marks, and there is true",
                 "FILE:8: allow: 10.0.0.1/8: it is an address inside of a network: say 10.0.0.0/8, or the address alone",
-                "FILE:10: bind-address: each element is a number or text in quotation marks, and there is true",
+                f"FILE:10: bind-address: element 2: {element}, and there is true",
                 "FILE:11: no-tls: true or false is needed, without quotation marks, and there is text",
                 f"FILE:12: cert: {file}, and there is a number",
                 "FILE:13: expire: a number is needed, or text in quotation marks, and there is a date or a time",

@@ -64,14 +64,20 @@ class Configuration:
         mentioned = _MENTIONED.findall(reason)
         ours = [name for name in mentioned if name in self.lines and name not in given]
         named = self._named(reason, given)
+        words = _MENTIONED.sub(lambda match: match[0] if match[1] in given else match[1], reason)
+        if self._isOfDestination(reason, given):
+            return Fault(words, self.lines[self.destinationKey])
         if mentioned and not ours and any(name in given for name in mentioned):
             return None
         if not mentioned and named is None and given:
             return None
-        words = _MENTIONED.sub(lambda match: match[0] if match[1] in given else match[1], reason)
         if named is not None:
             return self.faultAt(named, words)
         return Fault(words, min((self.lines[name] for name in ours), default=None))
+
+    def _isOfDestination(self, reason: str, given: Collection[str]) -> bool:
+        key = self.destinationKey
+        return key in self.lines and key not in given and reason.startswith((f"{key} ", f"the {key} "))
 
     def faultAt(self, key: str, reason: str) -> Fault:
         """
@@ -80,8 +86,8 @@ class Configuration:
         """
         line, place = self.lines[key], _LINE_WITHIN.search(reason)
         if place is not None and self.files.holds(place[1]):
-            line = self.files.lineOf(place[1], int(place[2]))
-            reason = f"{reason[: place.end(1)]}{reason[place.end() :]}"
+            line, element = self.files.placeOf(place[1], int(place[2]))
+            reason = f"{reason[: place.end(1)]}{element and f', {element}'}{reason[place.end() :]}"
         return Fault(f"{key}: {reason}", line)
 
     def _named(self, reason: str, given: Collection[str]) -> str | None:

@@ -11,7 +11,7 @@ from functools import partial
 
 from uotp.cli.config.document import Document, readDocument
 from uotp.cli.config.faults import FaultsError
-from uotp.cli.config.values import ValueFault, checked, inlineText, lineWithin
+from uotp.cli.config.values import ValueFault, checked, elementWithin, elementWords, inlineText, placeIn
 from uotp.cli.options import Option
 from uotp.tls import DISK, CredentialFiles
 
@@ -76,20 +76,27 @@ class InlineFiles:
             raise OSError(errno.ENOENT, f"the key {row.name} has no such text any more", path)
         return text.encode()
 
-    def lineOf(self, path: str, number: int) -> int:
+    def placeOf(self, path: str, number: int) -> tuple[int, str]:
         """
         @param number: a line of a file that stands in the configuration file.
-        @return: the same line of that.
+        @return: the same line of that, and what errors call the element of an array or a table that it is, where that
+            does not tell it apart from another one; otherwise nothing.
         """
         row = self._rows[path]
         try:
             document = self._document or self._read()
         except FaultsError:
-            return number
+            return number, ""
         value = document.values.get(row.name)
         if isinstance(value, str):
-            return document.lineOfText(number, row.name)
-        return lineWithin(value or [], partial(document.lineOf, row.name), number)
+            return document.lineOfText(number, row.name), ""
+        lineOf = partial(document.lineOf, row.name)
+        element = elementWithin(value or [], lineOf, number)
+        if element is None:
+            return number, ""
+        lines = [lineOf(each) for each in (value if isinstance(value, dict) else range(len(value or [])))]
+        isAlone = lines.count(lineOf(element)) == 1
+        return lineOf(element), "" if isAlone else elementWords(placeIn(value, element))
 
     def holds(self, path: str) -> bool:
         """

@@ -10,15 +10,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from uotp.cli.addresses import destinationWords, hostAndPort, parseHost
+from uotp.cli.addresses import destinationWords, parseHost
 from uotp.cli.config.configuration import Configuration
 from uotp.cli.config.document import Document, readDocument
 from uotp.cli.config.faults import MOST_FAULTS, Fault, FaultsError
 from uotp.cli.config.inlinefiles import InlineFiles, inlineName
-from uotp.cli.config.values import ValueFault, checked, inlineText, kindOf, wordOf, wordsIn
+from uotp.cli.config.values import ValueFault, checked, elementWords, inlineText, kindOf, wordOf, wordsIn
 from uotp.cli.options import Flag, GnuOptions, Option
 from uotp.cli.parsers import parsePort
-from uotp.cli.servers import SERVER_FORMS, ServerWords, webSocketWords
+from uotp.cli.servers import SERVER_FORMS, pairWords, webSocketWords
 from uotp.cli.unsaid import shownPlace
 from uotp.cli.words import either, shown, similarNames
 from uotp.net import MAX_SERVERS
@@ -142,23 +142,23 @@ class _Reading:
         if not 1 <= len(servers) <= MAX_SERVERS:
             self.note(key, f"{key}: 1 to {MAX_SERVERS} servers are needed, and there are {len(servers)}")
             return None
-        for number, word in enumerate(servers):
+        names = [shownPlace(word) if isinstance(word, str) else "" for word in servers]
+        areGood = True
+        for number, (word, name) in enumerate(zip(servers, names, strict=True)):
             reason = self._faultOf(word)
             if reason is not None:
-                self.note(key, f"{key}: {reason}", number)
-                return None
-        return servers
+                told = name if names.count(name) == 1 else f"{name} ({elementWords(number)})"
+                self.note(key, f"{key}: {told if name else elementWords(number)}: {reason}", number)
+                areGood = False
+        return servers if areGood else None
 
     def _faultOf(self, word: Any) -> str | None:
         if not isinstance(word, str):
             return f'text is needed, as "HOST:PORT", and {kindOf(word)}'
         try:
-            words = webSocketWords(word)
+            words = webSocketWords(word) or pairWords(word)
             if words is None:
-                both = hostAndPort(word)
-                if both is None or "://" in word:
-                    return f"{shownPlace(word)}: {SERVER_FORMS} is needed"
-                words = ServerWords(*both)
+                return f"{SERVER_FORMS} is needed"
             words.parsed(isPlain=words.hasTls is False)
         except ValueError as error:
             return str(error)

@@ -103,7 +103,8 @@ def checked(row: Option | Flag, value: Any) -> Any:
             reason = f"there are {len(value)} elements, and {MOST_ELEMENTS} is the most"
         elif element is not None:
             number = "a number or " if isinstance(row, Repeated) else ""
-            reason = f"each element is {number}text in quotation marks, and {kindOf(value[element])}"
+            what = elementWords(placeIn(value, element))
+            reason = f"{what}: each element is {number}text in quotation marks, and {kindOf(value[element])}"
         else:
             reason = f"{needed(row)}, and {kindOf(value)}"
         raise ValueFault(reason, element) from error
@@ -118,6 +119,23 @@ def _wrongElement(row: Option | Flag, value: Any, words: str) -> int | str | Non
         return next((name for name, each in value.items() if not isinstance(each, str)), None)
     place = _ELEMENT.search(words)
     return int(place[1]) if place and isinstance(value, list) else None
+
+
+def elementWords(place: int) -> str:
+    """
+    @param place: of an element, counted from 0.
+    @return: what errors call it where they must not, or cannot, repeat it.
+    """
+    return f"element {place + 1}"
+
+
+def placeIn(value: Any, element: int | str) -> int:
+    """
+    @param value: an array or a table.
+    @param element: a place in it, or a key of it.
+    @return: the place, counted from 0.
+    """
+    return element if isinstance(element, int) else list(value).index(element)
 
 
 def wordOf(value: Scalar) -> str:
@@ -147,7 +165,8 @@ def inlineText(row: Option, value: Any, lineOf: Callable[[int | str], int] | Non
     )
     for element, line in lines.items():
         if not line.isprintable():
-            reason = "each line has letters that can be seen, and no end of a line in it"
+            what = elementWords(placeIn(value, element))
+            reason = f"{what}: each line has letters that can be seen, and no end of a line in it"
             raise ValueFault(reason, element)
     text: list[str] = []
     for element, line in lines.items():
@@ -156,19 +175,19 @@ def inlineText(row: Option, value: Any, lineOf: Callable[[int | str], int] | Non
     return "".join(f"{line}\n" for line in text)
 
 
-def lineWithin(value: Any, lineOf: Callable[[int | str], int], number: int) -> int:
+def elementWithin(value: Any, lineOf: Callable[[int | str], int], number: int) -> int | str | None:
     """
     @param value: an array or a table.
     @param lineOf: see L{inlineText}.
     @param number: a line of the text that L{inlineText} makes of it.
-    @return: the line of the configuration file.
+    @return: the element that it is; L{None} if it is none.
     """
     at = 0
     for element in value if isinstance(value, dict) else range(len(value)):
         at = max(at + 1, lineOf(element))
         if at >= number:
-            return lineOf(element)
-    return number
+            return element
+    return None
 
 
 def wordsIn(row: Option, value: Any, directory: str) -> Iterator[str]:
