@@ -932,11 +932,19 @@ class NamesTests(_ServicesTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_reloadLooksTheNameUpAgain(self) -> None:
+        """
+        Also where it ends before the files are read, since the one with the configuration is bad.
+        """
         service = self.client(resolveOnce=True)
-        self.found = [IPv4Address("TCP", "192.0.2.9", 8443)]
-        service.reload()
-        self.use(1)
-        self.assertEqual((self.lookups, self.reactor.tcpClients[-1][0]), (2, "192.0.2.9"))
+        acts: tuple[tuple[Callable[[], object], str], ...] = (
+            (service.reload, "192.0.2.9"),
+            (service.followPath, "192.0.2.10"),
+        )
+        for number, (act, address) in enumerate(acts, 2):
+            self.found = [IPv4Address("TCP", address, 8443)]
+            act()
+            self.use(number - 1)
+            self.assertEqual((self.lookups, self.reactor.tcpClients[-1][0]), (number, address))
 
     def test_serverThatHasMovedIsFoundInAnOutage(self) -> None:
         """

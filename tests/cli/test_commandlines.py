@@ -1527,6 +1527,7 @@ class EndServiceTests(ServiceTestCase):
         service.changedKeys = changedKeys
         self.raiseSignal(signal.SIGHUP)
         self.assertEqual((end.configurationTrouble, end.reloads), ("line 3: no such key", 0))
+        self.assertEqual(end.journal[-1], "follow")  # whoever says that the network has changed is heard all the same
         changed = []
         self.raiseSignal(signal.SIGHUP)
         self.assertEqual((end.configurationTrouble, end.reloads), ("", 1))

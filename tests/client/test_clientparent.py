@@ -370,6 +370,13 @@ class ClientParentTests(SynchronousTestCase):
         self.assertEqual(self.reload(parent), [None])
         self.assertEqual([self.heard(worker, FollowPath) for worker in (1, 2)], [[FollowPath()]] * 2)
 
+    def test_allFollowThePath(self) -> None:
+        """
+        The configuration file was bad, so nothing else was read again.
+        """
+        self.parent(FakeCredentials()).followPath()
+        self.assertEqual([self.heard(worker, FollowPath, PrepareFiles) for worker in (1, 2)], [[FollowPath()]] * 2)
+
     def test_stopLetsAllStop(self) -> None:
         """
         They keep their sockets until then, since answers may be under way.  What is lost meanwhile is not bound again.

@@ -88,6 +88,9 @@ class RecordingService(Service):
             raise self.reloadError
         return self.reloading
 
+    def followPath(self) -> None:
+        self._note("follow")
+
     def whenReady(self) -> Deferred[None]:
         return self.ready
 

@@ -60,6 +60,11 @@ class Reloadable(Protocol):
         @raise ConfigurationError: when they cannot be used; the old ones stay in use.
         """
 
+    def followPath(self) -> None:
+        """
+        See L{uotp.tunnel.TunnelService}.
+        """
+
     def whenReady(self) -> Deferred[None]:
         """
         @return: fires when it can do its work, maybe never; fails with L{StartError} when it never can.
@@ -217,6 +222,8 @@ class EndService(MultiService):
         isFailure = isinstance(outcome, Failure)
         if not (isFailure and outcome.check(NotDoneError)):
             self._end.configurationTrouble = str(outcome.value) if isFailure else ""
+            if isFailure:  # the network may have changed all the same
+                self._end.followPath()
         return outcome
 
     def _reloadEnd(self, changed: Sequence[str]) -> Deferred[Sequence[str]]:

@@ -281,6 +281,12 @@ class ClientService(ClientFront):
             self._sessions.keyChanged()
         return outcome
 
+    def followPath(self) -> None:
+        """
+        See L{uotp.tunnel.TunnelService}.
+        """
+        self.pathMayHaveChanged(keyChanged=False)
+
     def pathMayHaveChanged(self, *, keyChanged: bool) -> None:
         """
         Forget what was learned of the path, look the server's name up again, and find out whether the

@@ -373,6 +373,11 @@ class TunnelService(Service):
         """
         return self.countReload(self._readings.ask(onlyNew=False).addCallback(lambda _: None))
 
+    def followPath(self) -> None:
+        """
+        Find out what has become of the path to the other end, as a reload does, where we are the one who dials.
+        """
+
     def takeUp(self) -> Deferred[bool]:
         """
         Files have changed: use what they say, if that is anything new.

@@ -232,14 +232,17 @@ class ClientParent(ClientFront):
         """
         done = self.countReload(self._workforce.reload())
         if self._credentials is None:
-            self._followPath()
+            self.followPath()
         return done.addErrback(self._notRenewed)
 
     def _notRenewed(self, reason: Any) -> Any:
-        self._followPath()
+        self.followPath()
         return reason
 
-    def _followPath(self) -> None:
+    def followPath(self) -> None:
+        """
+        See L{uotp.tunnel.TunnelService}.
+        """
         self._workforce.sendAll(lambda _: (FollowPath(), ()))
 
     def newReporter(self) -> Reporter:
