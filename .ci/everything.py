@@ -39,8 +39,8 @@ STAGES = (
 )
 """
 How many sessions may run at a time, and which.  Those of the second stage need the original, and
-the longest come first.  README's second command has the machine for itself: of all tests some
-measure time.
+the longest come first.  README's second command has the machine for itself: it runs more at a time
+by itself.
 """
 
 SHOWN_LINES = {"command-1": 28}
