@@ -84,7 +84,7 @@ class StopTests(LoadTestCase):
         @return: a pair on a slow path, a flow, and a load each way.
         """
         relay, pair, flow = self.relayed(TUNNELS, self.newPki(), client=IN_ORDER)
-        loads = [self.forth(flow, SLOW_RATE), self.back(flow, SLOW_RATE)]
+        loads = [self.forth(flow, SLOW_RATE, whole=True), self.back(flow, SLOW_RATE, whole=True)]
         for connection in relay.connections:
             connection.delay = DELAY
         for load in loads:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 from bench.rig.programs import until
+from tests.integration import patient
 from tests.integration.loads import IN_ORDER, Load, LoadTestCase, settle, waitForAll
 from tests.integration.rawformat2 import TRAIN, RawFrame, serverHello, takeRaw2
 from tests.integration.rawpeers import RawServer
@@ -43,6 +44,8 @@ class ReplacementTests(LoadTestCase):
     """
     Tunnels that may not become older, or carry more.
     """
+
+    module = patient.__name__
 
     def assertReplaced(self, isEnough: Callable[[Relay], bool], *options: str) -> None:
         """
