@@ -19,7 +19,7 @@ from bench.pairs import startPair
 from bench.places import Place, linkedPlace
 from bench.rig.namespaces import command
 from bench.rig.ports import LOOPBACK
-from bench.rig.programs import Programs, RigError
+from bench.rig.programs import HANG_SECONDS, Programs, RigError, until
 from bench.scenarios.link import linkMissing
 from bench.stage import Stage
 
@@ -35,7 +35,7 @@ LONGER = 3
 """An inner flow lasts so many times as long as a load on loopback."""
 
 OMITTED_SECONDS = 2
-SLACK_SECONDS = 30
+SLACK_SECONDS = HANG_SECONDS
 """For a flow that is to end and has not."""
 
 
@@ -162,7 +162,13 @@ def _requireDefaultBuffer(side: Sequence[str]) -> None:
     @raise RigError: when the target holds more than WireGuard in a kernel does.
     """
     default = int(DEFAULT_BUFFER.read_text(encoding="ascii"))
-    held = receiveBuffers(command(*side, "ss", "-uanmHO", "sport", "=", f":{LISTEN_PORT}"))
+    held: list[int] = []
+
+    def isBound() -> bool:
+        held[:] = receiveBuffers(command(*side, "ss", "-uanmHO", "sport", "=", f":{LISTEN_PORT}"))
+        return bool(held)
+
+    until(isBound, "WireGuard has its sockets", look=0.1)
     if set(held) != {default}:
         reason = f"WireGuard's socket buffers are {held} bytes, not the default of {default}"
         raise RigError(reason)

@@ -56,8 +56,15 @@ class ByTurnsTests(LoadTestCase):
         """
         @return: what the client tells of itself.
         """
-        told = runToEnd(ourCommand("status", "--json")).stdout.splitlines()
-        return next(each for each in map(json.loads, told) if each["pid"] == self.client.process.pid)
+        found: list[dict[str, Any]] = []
+
+        def hasTold() -> bool:
+            told = map(json.loads, runToEnd(ourCommand("status", "--json")).stdout.splitlines())
+            found.extend(each for each in told if each["pid"] == self.client.process.pid)
+            return bool(found)
+
+        until(hasTold, "the client tells of itself")
+        return found[0]
 
     def carry(self) -> None:
         """
