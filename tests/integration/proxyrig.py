@@ -115,7 +115,7 @@ class ProxyTestCase(RigTestCase):
         @return: what flows through a client, and did both ways, in small and large datagrams.
         """
         flow = Flow(self.udpEnd(), self.listening(client), self.udpTarget)
-        flow.both(b"first")
+        flow.open(b"first")
         flow.openPool()
         for size in (0, 1, 1400, 20000, 65000):
             flow.both(b"%5d" % size + bytes(size))

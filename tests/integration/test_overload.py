@@ -157,7 +157,7 @@ class DeafPeerTests(RigTestCase):
         target = self.udpEnd()
         pair = self.pair(target.address)
         other = self.flow(pair, target)
-        other.both(b"hello")
+        other.open(b"hello")
         otherSource = other.source
         deaf = rawClient(pair.serverAddress, ONE_ID)
         self.addCleanup(deaf.close)

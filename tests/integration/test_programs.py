@@ -98,7 +98,7 @@ class StartTests(RigTestCase):
         serverHost, serverPort = map(str, self.listening(server))
         words = ["-p", "0", serverHost, "-a", LOOPBACK, serverPort, *PLAIN, "--pool-size=2"]
         client = self.start("our client", ourCommand("client", *words))
-        Flow(self.udpEnd(), self.listening(client), target).both(b"hello")
+        Flow(self.udpEnd(), self.listening(client), target).open(b"hello")
 
     def test_twistdRunsBothInTheForeground(self) -> None:
         """
@@ -113,7 +113,7 @@ class StartTests(RigTestCase):
         words = [LOOPBACK, serverPort, *clientWords(pki), "-p", "0"]
         client = self.start("client under twistd", foregroundCommand("client", *words))
         self.listening(server)
-        Flow(self.udpEnd(), self.listening(client), target).both(b"hello")
+        Flow(self.udpEnd(), self.listening(client), target).open(b"hello")
         self.assertStops(client, signal.SIGINT)
         self.assertStops(server, signal.SIGTERM)
 
@@ -136,7 +136,7 @@ class StartTests(RigTestCase):
             self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
             self.assertTrue(running(daemon.pid))
         server.listening()
-        Flow(self.udpEnd(), client.listening(), target).both(b"hello")
+        Flow(self.udpEnd(), client.listening(), target).open(b"hello")
         for daemon in (client, server):
             os.kill(daemon.pid, signal.SIGTERM)
         for daemon in (client, server):

@@ -96,7 +96,7 @@ class StrangersTests(LoadTestCase):
         target = self.udpEnd()
         pair = self.pair(target.address, pki, server=server)
         flow = self.current = self.flow(pair, target)
-        flow.both(b"hello")
+        flow.open(b"hello")
         self.loads = [self.forth(flow, whole=True), self.back(flow, whole=True)]
         for load in self.loads:
             load.start()

@@ -287,7 +287,7 @@ class AcceptedTests(TrustTestCase):
             address = self.listening(server)
             started += [self.startClient(address, *options) for options in clients]
         for one in started:
-            Flow(self.udpEnd(), self.listening(one), self.udpTarget).both(b"hello")
+            Flow(self.udpEnd(), self.listening(one), self.udpTarget).open(b"hello")
 
 
 class VersionTests(TrustTestCase):
@@ -347,7 +347,7 @@ class VersionTests(TrustTestCase):
         client = self.startClient((LOOPBACK, port), "-C", self.trusted, "-n", "2")
         address = self.listening(server)
         flow = Flow(self.udpEnd(), self.listening(client), self.udpTarget)
-        flow.both(b"before")
+        flow.open(b"before")
         source = flow.source
         self.assertEqual(self.serialSeen(address), GOOD.certificate.serial_number)
 
@@ -386,7 +386,7 @@ class VersionTests(TrustTestCase):
         }
         flows = {name: Flow(self.udpEnd(), self.listening(client), self.udpTarget) for name, client in clients.items()}
         for flow in flows.values():
-            flow.both(b"before")
+            flow.open(b"before")
         source = flows["good"].source
         Path(cafile).write_bytes(pem(TRUSTED.certificate) + TRUSTED.revocationList(shown["revoked"].certificate))
         server.process.send_signal(signal.SIGHUP)
@@ -415,4 +415,4 @@ class VersionTests(TrustTestCase):
         TRUSTED.issue(usages=CLIENT).write(Path(path))
         client.process.send_signal(signal.SIGHUP)
         client.waitForLine(r"\breloaded")
-        Flow(self.udpEnd(), self.listening(client), self.udpTarget).both(b"hello")  # what waited may pass before
+        Flow(self.udpEnd(), self.listening(client), self.udpTarget).open(b"hello")  # what waited may pass before

@@ -135,7 +135,7 @@ class WebServerTests(_WebSocketTestCase):
         idle = f"proxy_read_timeout {IDLE_SECONDS}s"
         door = self.webServer("nginx", ("proxy_read_timeout 1h", idle))
         flow = self.clientFlow(door)
-        flow.both(b"before")
+        flow.open(b"before")
         self.client.waitForLine("no tunnel to .* is left")
         flow.both(b"after")
         self.assertStops(self.client)

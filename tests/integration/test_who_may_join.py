@@ -71,7 +71,7 @@ class WhoMayJoinTests(TrustTestCase):
             name: Flow(self.udpEnd(), self.listening(client), self.udpTarget) for name, client in self.clients.items()
         }
         for flow in flows.values():
-            flow.both(b"before")
+            flow.open(b"before")
         return flows
 
     def startJoining(self, server: Address, *options: str) -> Program:

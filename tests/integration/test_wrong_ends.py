@@ -129,7 +129,7 @@ class WrongEndsTests(RigTestCase):
             )
             pair = Pair(server, client, self.listening(server), self.listening(client))
             flow = self.flow(pair, target)
-            flow.both(b"before")
+            flow.open(b"before")
             flows.append((pair, relay, flow, shown))
         for pair, relay, flow, shown in flows:
             self.show(shown, after)

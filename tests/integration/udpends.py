@@ -17,8 +17,8 @@ from uotp.net.sockopts import enlargeUdpBuffers
 AGAIN = b"\x00again"
 """How a datagram begins that is sent again and again; who expects another passes over it."""
 
-AGAIN_SECONDS = 0.05
-"""Between two of those."""
+AGAIN_SECONDS, OPENING_SECONDS = 0.05, 1.0
+"""Between two of those; and where it is not known whether the programs have started."""
 
 
 PROOF_SECONDS = 0.01
@@ -137,20 +137,33 @@ class Flow:
         self.forth(datagram)
         self.back(datagram)
 
+    def open(self, datagram: bytes = b"hello") -> None:
+        """
+        Send until a first datagram reaches the target, as programs do, and then one forth and the same back.  What
+        waits for longer than five seconds for programs that are still starting is dropped, so one is not enough.
+
+        @raise AssertionError: when none arrives.
+        """
+        self.resume(HANG_SECONDS, OPENING_SECONDS, datagram)
+
     def openPool(self) -> None:
         """
         Send enough after an answer to be worth all tunnels of a pool.
         """
-        self.both(b"hello")
+        self.open()
         time.sleep(PROOF_SECONDS)
         for _ in range(PROOF_DATAGRAMS):
             self.forth(bytes(PROOF_BYTES))
 
-    def resume(self, seconds: float = HANG_SECONDS) -> float:
+    def resume(
+        self, seconds: float = HANG_SECONDS, again: float = AGAIN_SECONDS, last: bytes = b"the flow is there"
+    ) -> float:
         """
         Send until something reaches the target, as programs do, then see that both
         directions work.
 
+        @param again: seconds between two that are sent.
+        @param last: what is sent to see that.
         @return: how long it took for the first to arrive, in seconds.
         @raise AssertionError: at the deadline.
         """
@@ -159,10 +172,10 @@ class Flow:
         while time.monotonic() - began < seconds:
             number += 1
             self.application.send(AGAIN + b"%d" % number, self.client)
-            came = self.target.receive(AGAIN_SECONDS)
+            came = self.target.receive(again)
             if came is not None:
                 took = time.monotonic() - began
-                self.both(b"the flow is there")
+                self.both(last)
                 return took
         reason = f"no datagram of {number} has reached the target in {seconds} s"
         raise AssertionError(reason)
