@@ -193,6 +193,13 @@ class Load:
         return self._arrivals.numbers()
 
     @property
+    def moment(self) -> float:
+        """
+        When the last came, on the monotonic clock.
+        """
+        return self._arrivals.moment
+
+    @property
     def sources(self) -> set[Address]:
         """
         Whom they came from.

@@ -89,7 +89,7 @@ class ControlTests(RigTestCase):
             needed("jq is missing: install the package jq")
         target = self.udpEnd()
         pair = self.pair(target.address, self.withLaptop())
-        self.flow(pair, target).both(b"hello")
+        self.flow(pair, target).openPool()  # its session stays for as long as an operator needs
         ports = pair.serverAddress[1], pair.clientAddress[1]
         self.assertEqual(self.names(), [f"client-{ports[1]}.sock", f"server-{ports[0]}.sock"])
         for name in self.names():
@@ -145,7 +145,7 @@ class ControlTests(RigTestCase):
             needed("tmux is missing: install the package tmux")
         target = self.udpEnd()
         pair = self.pair(target.address, self.withLaptop())
-        self.flow(pair, target).both(b"hello")
+        self.flow(pair, target).openPool()  # its session stays for as long as an operator needs
         tmux = f"tmux -f /dev/null -S {self.folder}/tmux"
         self.addCleanup(
             subprocess.run, ["/bin/sh", "-c", f"{tmux} kill-server"], check=False, stderr=subprocess.DEVNULL

@@ -108,8 +108,9 @@ class CertTests(RigTestCase):
             words = [str(folder / f"{name}.uotp"), "-p", "0"]
             clients[name] = self.start(f"our client {name}", ourCommand("client", *words))
             flows[name] = Flow(self.udpEnd(), self.listening(clients[name]), target)
-            flows[name].both(b"hello")
+            flows[name].openPool()  # or its session would end soon, while others are enrolled
             ours.waitForLine(f"session .* opened from .*{name}")
+        flows["laptop"].both(b"still here")
         self.cert("revoke", "laptop", "--pki", str(folder))
         ours.waitForLine(r"session .* \(laptop, .*\) ended: its client may not join any more")
         clients["laptop"].waitForLine("the peer refused our certificate: revoked")
