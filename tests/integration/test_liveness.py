@@ -221,7 +221,7 @@ class DeafTests(LoadTestCase):
         flow = self.flow(pair, target)
         flow.openPool()
         until(lambda: len(self.carried(pair.serverAddress[1])) == 4, "all tunnels are there")
-        loads = [self.forth(flow, whole=True), self.back(flow, whole=True)]
+        loads = [self.forth(flow), self.back(flow)]
         for load in loads:
             load.start()
         waitForAll(loads, ALIVE)
