@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.rig.ports import LOOPBACK
-from bench.rig.procfs import descriptors, family, memoryBytes, waitedSeconds
+from bench.rig.procfs import descriptors, family, memoryBytes
 from bench.rig.programs import CHECKOUT, Program, RigError, until
+from bench.rig.starvation import Starvation
 from tests.doubles.certificates import CLIENT, Authority, pem
 from tests.hostile.countedworker import countOf
 from tests.hostile.door import Address, Door
@@ -34,12 +35,6 @@ MOST_ROOM = 131072
 """
 Bytes of buffer of the programs' UDP sockets in the suite: what comes in two fifths of a second of
 standing still.  So what a bystander loses tells that somebody had the program for so long.
-"""
-
-BUFFERED_SECONDS = 0.2
-"""
-A busy machine may let the programs wait for half of that, and nothing is lost.  What is lost when they have waited
-for longer is the machine's fault, as far as it came in that time.
 """
 
 SETTLED_SECONDS = 0.4
@@ -206,7 +201,7 @@ class House:
         self._certificates = certificates
         self.wire = wire
         self._rate = rate
-        self._waited: dict[int, float] = {}
+        self._starvation = Starvation(lambda: [pid for one in list(self._ends.values()) for pid in processesOf(one)])
         self._shadyPort = shadyPort
         self.token = token
         self._knowsClients = knowsClients
@@ -362,21 +357,14 @@ class House:
         """
         Count what the bystander sends from now on.
         """
-        self._waited = self._waitedUntilNow()
+        self._starvation.begin()
         self.bystander.ask("mark")
 
-    def _waitedUntilNow(self) -> dict[int, float]:
+    def stopWatching(self) -> None:
         """
-        @return: for how long each process of the programs has waited for a processor.
+        Do not look any more whether the programs have a processor.
         """
-        return {pid: waitedSeconds(pid) for one in self._ends.values() for pid in processesOf(one)}
-
-    def excused(self) -> float:
-        """
-        @return: how many of the bystander's datagrams may be lost since the mark, since the programs had no processor.
-        """
-        waited = sum(now - self._waited.get(pid, 0.0) for pid, now in self._waitedUntilNow().items())
-        return max(0.0, waited - BUFFERED_SECONDS) * self._rate
+        self._starvation.end()
 
     def sample(self) -> Report:
         """
@@ -390,7 +378,7 @@ class House:
             to blame for at the most; what is under way is waited for.
         """
         report = self.bystander.ask("finish")
-        return {**report, "excused": self.excused()}
+        return {**report, "excused": self._starvation.end() * self._rate}
 
     def faults(self) -> list[str]:
         """

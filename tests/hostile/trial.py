@@ -91,6 +91,7 @@ class HostileTestCase(ProgramTestCase):
         server, client = (words if ROOM[0] in words else (*ROOM, *words) for words in (server, client))
         programs = countedPrograms(server, client, linger, ourEnvironment(), self.workers, self.clientWorkers)
         self.house = House(self.startAny, programs, certificates, wire=wire, **options)
+        self.addCleanup(self.house.stopWatching)
         return self.house
 
     def attack(

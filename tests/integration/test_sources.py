@@ -20,8 +20,8 @@ from collections.abc import Callable
 from itertools import chain, repeat
 
 from bench.rig.ports import LOOPBACK, freePort
-from bench.rig.procfs import waitedSeconds
 from bench.rig.programs import HANG_SECONDS
+from bench.rig.starvation import Starvation
 from tests.integration.correspondence import Address
 from tests.integration.harness import needed
 from tests.integration.rig import Pair, RigTestCase
@@ -301,7 +301,10 @@ class ForgedSourcesTests(SourcesTestCase):
         isEnough = lambda: len(newcomers) == NEWCOMERS and not any(each.is_alive() for each in newcomers)  # noqa: E731
         self.forged = 0
         forging = threading.Thread(target=self.forge, args=(pair.clientAddress, isEnough))
-        began, waited = time.monotonic(), waitedSeconds(pair.client.process.pid)
+        starvation = Starvation(lambda: [pair.client.process.pid])
+        self.addCleanup(starvation.end)
+        starvation.begin()
+        began = time.monotonic()
         forging.start()
         served: list[int] = []
         for _ in range(NEWCOMERS):
@@ -312,10 +315,10 @@ class ForgedSourcesTests(SourcesTestCase):
         forging.join()
         slowness = max(1.0, (time.monotonic() - began) / FORGED_SECONDS * FORGED / self.forged)
         flow.stop()
-        waited = waitedSeconds(pair.client.process.pid) - waited
+        starved = starvation.end()
         self.assertEqual(len(served), NEWCOMERS)
         # What comes while others have all processors may be lost.
-        self.assertLess(flow.lostShare * flow.sent, (1 - FLOW_SHARE) * flow.sent + waited * FLOW_RATE)
+        self.assertLess(flow.lostShare * flow.sent, (1 - FLOW_SHARE) * flow.sent + starved * FLOW_RATE)
         forged = relay.connections[1:]  # the first is the flow's
         cost = sum(one.carried + one.brought for one in forged)
         # Some of them are served in each second, so more where a busy machine takes longer to send the same.
