@@ -29,6 +29,8 @@ FIELDS = (
 )
 REQUEST = b"GET " + PATH + b" HTTP/1.1\r\n" + FIELDS
 
+REFERRED = b"GET /favicon.ico HTTP/1.1\r\nHost: a\r\nreferer: https://vpn.example.com"
+
 VISITORS = {
     "another path": (REQUEST.replace(PATH, b"/another"), "it speaks HTTP"),
     "a shorter path": (REQUEST.replace(PATH, PATH[:-1]), "it speaks HTTP"),
@@ -144,13 +146,14 @@ class PathCrossedOutTests(SynchronousTestCase):
         Also where more follows, and where the method is another one.
         """
         seen = b"/" + b"x" * (len(PATH) - 1)
-        for before in (b"GET ", b"POST ", b"GET  ", b"GET http://vpn.example.com:8443", b"GET HTTPS://a"):
+        for before in (b"GET ", b"\r\nPOST ", b"GET  ", b"GET http://vpn.example.com:8443", REFERRED):
             for behind in (b"", b" HTTP/1.1\r\n", b"?", b"/a HTTP/1.0\r\n\r\n" + PATH):
                 self.assertEqual(pathCrossedOut(before + PATH + behind, PATH), before + seen + behind)
 
     def test_allElseIsLeft(self) -> None:
         whole = b"GET " + PATH + b" HTTP/1.1\r\n"
-        notThere = (whole[:-20], whole[1:4] + whole[5:], b"\r\n\r\n" + whole, b"GET /a\r\n" + whole)
+        elsewhere = b"GET / HTTP/1.1\r\nHost: " + PATH + b"\r\nX-Referer: http://a" + PATH
+        notThere = (whole[:-20], whole[1:4] + whole[5:], elsewhere, b"GET /a\r\n" + whole)
         for shown in (*notThere, b"", b" ", b"GET"):
             self.assertEqual(pathCrossedOut(shown, PATH), shown)
 

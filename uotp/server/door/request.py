@@ -26,8 +26,13 @@ MOST_REQUEST_LINE_BYTES = 2048
 MOST_UPGRADE_BYTES = 8192
 """So long the head of a request for the path may be, as with most web servers."""
 
-BEFORE_PATH = re.compile(rb"\S+ +(?:https?://[^/\s]*)?", re.IGNORECASE)
-"""What stands before the path in the first line of a request; a proxy is told the host, too."""
+BEFORE_PATH = re.compile(
+    rb"\A[\r\n]*\S+ +(?:https?://[^/\s]*)?|^referer:[ \t]*https?://[^/\s]*", re.IGNORECASE | re.MULTILINE
+)
+"""
+What stands before the path in the first line of a request, where a proxy is told the host, too; and in the field by
+which a browser tells where it has been before.
+"""
 
 HTTP = "it speaks HTTP"
 
@@ -65,16 +70,16 @@ def pathCrossedOut(shown: bytes, path: bytes) -> bytes:
 
     @param shown: all that has come.
     @param path: the secret; a short one is none, and may be that of a page.
-    @return: the same, but where it asks for the path, or for what begins with it, all of that is crossed out
-        behind the first letter.  How long that takes does not tell where they differ.
+    @return: the same, but where it asks for the path, or for what begins with it, or says that it has been there, all
+        of that is crossed out behind the first letter.  How long that takes does not tell where they differ.
     """
-    before = BEFORE_PATH.match(shown)
-    if before is None or len(path) < SHORT_PATH:
+    if len(path) < SHORT_PATH:
         return shown
-    begin, end = before.end(), before.end() + len(path)
-    if not hmac.compare_digest(shown[begin:end], path):
-        return shown
-    return shown[: begin + 1] + CROSSED_OUT * (len(path) - 1) + shown[end:]
+    for before in BEFORE_PATH.finditer(shown):
+        begin, end = before.end(), before.end() + len(path)
+        if hmac.compare_digest(shown[begin:end], path):
+            shown = shown[: begin + 1] + CROSSED_OUT * (len(path) - 1) + shown[end:]
+    return shown
 
 
 def judgeRequest(shown: bytes, path: bytes) -> PathUpgrade | None:
