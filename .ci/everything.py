@@ -7,6 +7,7 @@ It knows nothing of what the sessions do, but for trial's last lines, which it a
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import re
 import shutil
@@ -203,14 +204,13 @@ def failedTests(text: str) -> Iterator[str]:
     @return: a line for each test that has failed: its name and the cause.
     """
     for part in re.split(r"^={70,}$", text, flags=re.MULTILINE)[1:]:
-        lines = part.strip().splitlines()
+        lines = re.split(r"^-{70,}$", part, flags=re.MULTILINE)[0].strip().splitlines()
         if not lines or lines[0] not in {"[FAIL]", "[ERROR]"}:
             continue
-        # The cause follows the traceback; a test that has failed in the same way has only its name there.
         causes = [line for line in lines if re.match(r"[\w.]*[A-Z]\w*(?:: |$)", line)]
-        for name in lines:
-            if re.fullmatch(r"[\w.]+\.[A-Z]\w*\.test_\w+", name):
-                yield f"{name}: {causes[0][:LONGEST_CAUSE] if causes else lines[0]}"
+        # The names come last: all that have failed in this way, or a module that could not be imported.
+        for name in itertools.takewhile(re.compile(r"\w+(?:\.\w+)+").fullmatch, reversed(lines)):
+            yield f"{name}: {causes[0][:LONGEST_CAUSE] if causes else lines[0]}"
 
 
 async def runAll(steps: Steps) -> None:
