@@ -34,6 +34,7 @@ from uotp.net import (
     Listen,
     Transport,
     pairsOf,
+    placesOf,
     takeGivenSockets,
 )
 from uotp.process import (
@@ -217,11 +218,20 @@ class CommonOptions(ConfigurableOptions):
         """
         @return: where to listen.
         """
-        if self.given.pairs:
-            return self.given.pairs
+        return self.given.pairs or self._listenAsSaid()
+
+    def _listenAsSaid(self) -> Listen:
         hosts = self["bind-address"] or [host for host, _ in pairsOf(self.usualListen)]
         pairs = tuple((host, self["bind-port"]) for host in hosts)
         return pairs if len(pairs) > 1 else pairs[0]
+
+    def valueOf(self, key: str) -> Any:
+        """
+        See L{ConfigurableOptions}.  What a service manager hands in goes with no address that is said.
+        """
+        if key == "bind-address" and not self.given.pairs:
+            return {place.host for place in placesOf(self._listenAsSaid())}
+        return super().valueOf(key)
 
 
 def commandService(options: CommonOptions, make: Callable[[Any], Reloadable]) -> EndService:

@@ -12,6 +12,7 @@ from twisted.python import usage
 
 from uotp.cli.config.faults import FaultsError
 from uotp.cli.options import GnuOptions, Option
+from uotp.cli.sameness import meaningIn
 from uotp.cli.words import Line
 from uotp.errors import ConfigurationError
 
@@ -105,9 +106,9 @@ class ConfigurableOptions(GnuOptions):
 
     def valueOf(self, key: str) -> Any:
         """
-        @return: what a key of the file has led to.
+        @return: what a key of the file has led to; the same for all words that mean the same.
         """
-        return self.destination if key == self.destinationKey else self[key]
+        return meaningIn(key, self.destination if key == self.destinationKey else self[key])
 
     def _readAgain(self) -> ConfigurableOptions:
         """

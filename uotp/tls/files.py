@@ -6,6 +6,7 @@ another one has read.  Nothing here knows what is in them.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 from collections.abc import Mapping
@@ -51,6 +52,12 @@ class CredentialFiles(Protocol):
         """
         @return: what is another one, by C{==}, when the file has changed.  It costs little, and tells nothing of
             what is in it.
+        """
+
+    def meaningOf(self, path: str, data: bytes) -> bytes:
+        """
+        @param data: what was read of a file.
+        @return: what of it counts: the file has changed when that is something else.
         """
 
     def isOpenToAll(self, path: str) -> bool:
@@ -100,6 +107,12 @@ class DiskFiles:
         except (OSError, ValueError):
             return None
         return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+    def meaningOf(self, path: str, data: bytes) -> bytes:
+        """
+        @return: all of it.
+        """
+        return data
 
     def isOpenToAll(self, path: str) -> bool:
         """
@@ -179,6 +192,12 @@ class CopiedFiles:
         @return: always the same, since copies do not change.
         """
 
+    def meaningOf(self, path: str, data: bytes) -> bytes:
+        """
+        @return: all of it.
+        """
+        return data
+
     def isOpenToAll(self, path: str) -> bool:
         """
         @return: L{False}: whoever has read the file knows its permissions.
@@ -208,6 +227,7 @@ class FilesReadOnce:
         self.isOriginal = files.isOriginal
         self.isOpenToAll = files.isOpenToAll
         self.stamp = files.stamp
+        self.meaningOf = files.meaningOf
         self.contents = Contents()
         self.stamps: dict[str, object] = {}
 
@@ -216,6 +236,13 @@ class FilesReadOnce:
         @return: these.
         """
         return self
+
+    @property
+    def digests(self) -> dict[str, bytes]:
+        """
+        For each file that was read what is another one when the file has changed.
+        """
+        return {path: hashlib.sha256(self.meaningOf(path, data)).digest() for path, data in self.contents.items()}
 
     def onDisk(self, path: str) -> str:
         """

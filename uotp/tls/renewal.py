@@ -7,7 +7,6 @@ has read is handed to the others.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -109,7 +108,7 @@ class Prepared:
     @ivar expiring: what ends some day.
     @ivar changed: the files that hold something else than what is in use.
     @ivar isInUse: whether it says the same as what is in use.
-    @ivar digests: the L{digestsOf} what was read.
+    @ivar digests: see L{FilesReadOnce.digests}.
     """
 
     contents: Contents
@@ -198,7 +197,7 @@ class RenewableCredentials:
         if loaded.proxy is not None and loaded.proxy.secretFile is not None:
             secrets.append(("password for the proxy", loaded.proxy.secretFile))
         exposed = tuple((what, files.onDisk(file)) for what, file in secrets if files.isOpenToAll(file))
-        digests, used = digestsOf(reading.contents), self._digests
+        digests, used = reading.digests, self._digests
         self._paths, self._seen = tuple(reading.contents), tuple(reading.stamps.values())
         return Prepared(
             reading.contents,
@@ -265,7 +264,7 @@ class RenewableCredentials:
                 reading.read(path)
         except (OSError, ValueError):
             return None  # who parses it says why
-        return self._loaded if digestsOf(reading.contents) == self._digests else None
+        return self._loaded if reading.digests == self._digests else None
 
     def _requireNoWorse(self, loaded: Loaded) -> None:
         if loaded.ours is not None:
@@ -373,13 +372,6 @@ def endingWords(ending: Ending) -> str:
     @return: what the log says of it.
     """
     return ENDING_WORDS[ending.kind].format(**asdict(ending))
-
-
-def digestsOf(contents: Mapping[str, bytes]) -> dict[str, bytes]:
-    """
-    @return: for each file what is another one when it has another content.
-    """
-    return {path: hashlib.sha256(data).digest() for path, data in contents.items()}
 
 
 def identify(context: SSL.Context, certificateFile: str, keyFile: str | None, files: CredentialFiles) -> Shown:

@@ -23,11 +23,12 @@ from uotp.cli.config import reading
 from uotp.cli.endservice import EndService
 from uotp.cli.introduction import commandLine
 from uotp.errors import ConfigurationError
-from uotp.net import ServerPlace
+from uotp.net import GivenSockets, ServerPlace
 from uotp.process import ServiceNotifier
 from uotp.telemetry import Logger, Spelling
-from uotp.tls import CopiedFiles
+from uotp.tls import CopiedFiles, ProxyChoices
 from uotp.tls.credentials import ClientCredentials, ClientTls, ServerCredentials
+from uotp.tls.renewal import RenewableCredentials
 
 SERVER = 'target = "127.0.0.1:51820"\ncert = "pki/server.pem"\n'
 PIN = bytes(range(32))
@@ -329,6 +330,14 @@ class InlineTests(ConfigurationTestCase):
         arguments = options.serviceArguments()
         return ClientCredentials(arguments["tls"], files=arguments["files"], **choices)
 
+    def saidAtReload(self, credentials: RenewableCredentials) -> list[str]:
+        """
+        @return: what the log says of a reload.
+        """
+        with capturedLogs() as events:
+            credentials.reload()
+        return [formatEvent(event) for event in events]
+
     def test_theyAreReadOutOfItAtEachReload(self) -> None:
         first, second = self.authority.issue("a"), self.authority.issue("b")
         options = self.client(self.bundle(first))
@@ -366,6 +375,50 @@ class InlineTests(ConfigurationTestCase):
         self.assertEqual(reading.stamp(path), before)
         self.assertNotEqual(files.stamp(path), before)
 
+    def test_aListThatHasMovedInTheFileHasNotChanged(self) -> None:
+        """
+        Its elements have other lines then, and errors tell these.
+        """
+        first, second, third = (letter * 16 for letter in "abc")
+        array = f'token-file = ["{first}",\n"{second}"]\n'
+        table = f'[clients]\nlaptop = "{PIN.hex()}"\n'
+        options = self.server(SERVER + array + table)
+        os.chmod(self.file, 0o600)
+        issued = self.authority.issue("server")
+        os.mkdir(os.path.join(self.directory, "pki"))
+        Path(options["cert"]).write_bytes(issued.certificatePem() + issued.keyPem())
+        os.chmod(options["cert"], 0o600)
+        arguments = options.serviceArguments()
+        credentials = ServerCredentials(arguments["tls"], files=arguments["files"], tokenFile=options["token-file"])
+        for text in (
+            f"# a\n# b\n{SERVER}# c\n{array}# d\n{table}",
+            SERVER + array.replace("\n", "\n# a\n") + table.replace("\n", "\n# b\n"),
+            f'{SERVER}token-file = ["{first}", "{second}"]\n{table}',
+        ):
+            self.write(text)
+            self.assertTrue(credentials.prepare().isInUse)
+            self.assertEqual(self.saidAtReload(credentials), [])
+        words = "has changed, and is used from now on"
+        self.write(f'# a\n{SERVER}token-file = ["{second}", "{first}"]\n{table}')
+        self.assertEqual(self.saidAtReload(credentials), [f"the token file {self.file}#token-file {words}"])
+        self.write(f'# a\n{SERVER}token-file = ["{second}", "{first}"]\n{table.replace("laptop", "phone")}')
+        self.assertEqual(self.saidAtReload(credentials), [f"the list of clients {self.file}#clients {words}"])
+        self.write(f'# a\n{SERVER}token-file = ["{second}",\n\n"{third[1:]}"]\n{table}')
+        error = self.assertRaises(ConfigurationError, credentials.reload)
+        self.assertIn(f"#token-file, line {SERVER.count(chr(10)) + 4}: ", str(error))
+
+    def test_aPasswordThatHasMovedInTheFileHasNotChanged(self) -> None:
+        proxy = 'proxy = "http://p:1"\n'
+        options = self.client(f'{CLIENT}{proxy}proxy-auth-file = ["u:secret"]\n')
+        os.chmod(self.file, 0o600)
+        choices = ProxyChoices(options["proxy"], options["proxy-auth-file"])
+        credentials = ClientCredentials(None, files=options.serviceArguments()["files"], proxy=choices)
+        self.write(f'# a\n# b\n{CLIENT}{proxy}proxy-auth-file = ["u:secret"]\n')
+        self.assertEqual(self.saidAtReload(credentials), [])
+        self.write(f'# a\n# b\n{CLIENT}{proxy}proxy-auth-file = ["u:other"]\n')
+        words = f"{self.file}#proxy-auth-file has changed, and is used from now on"
+        self.assertEqual(self.saidAtReload(credentials), [f"the file with the password for the proxy {words}"])
+
     def test_othersAreHandedWhatWasRead(self) -> None:
         """
         So it is with several workers.
@@ -384,7 +437,8 @@ class InlineTests(ConfigurationTestCase):
         for text, reason in (
             (self.bundle(self.authority.issue("b")).replace("END CERT", "END CRT"), "#cert has a damaged certificate"),
             (self.bundle(self.authority.issue("b")).replace("cafile =", "cafile"), ":2: "),
-            (CLIENT, "the key cert has no such text any more"),
+            (CLIENT, "the key cert has no such text any more: a restart is needed"),
+            (CLIENT + 'cert = "cert.pem"', "the key cert has no such text any more: a restart is needed"),
             (CLIENT + "cert = 5", "cert"),
         ):
             self.write(text)
@@ -506,6 +560,56 @@ class ReloadTests(ConfigurationTestCase):
         self.assertEqual(options.changedKeys(), [])
         self.write('server = "vpn.example.com"\nport = 8444\nexpire = "61"\nno-tls = true\n')
         self.assertEqual(options.changedKeys(), ["expire", "no-tls", "server"])
+
+    def test_namesHaveNoCase(self) -> None:
+        """
+        Paths have.
+        """
+        options = self.client('server = "Bücher.example:1"\ntls-servername = "VPN"\nproxy = "http://P:1"\n')
+        self.write('server = "xn--bcher-kva.EXAMPLE:1"\ntls-servername = "vpn"\nproxy = "http://p:1"\n')
+        self.assertEqual(options.changedKeys(), [])
+        self.write('server = "bücher.example.:1"\ntls-servername = "vpn2"\nproxy = "http://p:2"\n')
+        self.assertEqual(options.changedKeys(), ["proxy", "server", "tls-servername"])
+        options = self.client('server = ["wss://A/x", "B:1"]\n')
+        self.write('server = ["wss://a/x", "b:1"]\n')
+        self.assertEqual(options.changedKeys(), [])
+        for servers in ('"wss://A/X", "B:1"', '"b:1", "wss://a/x"', '"wss://a/x"'):
+            self.write(f"server = [{servers}]\n")
+            self.assertEqual(options.changedKeys(), ["server"])
+        serving = self.server('target = "A:1"\nno-tls = true\nfallback = "Web:80"\nhttp-path = "/s"\n')
+        self.write('target = "a:1"\nno-tls = true\nfallback = "web:80"\nhttp-path = "/S"\n')
+        self.assertEqual(serving.changedKeys(), ["http-path"])
+        self.write('target = "a:2"\nno-tls = true\nfallback = "web:81"\nhttp-path = "/s"\n')
+        self.assertEqual(serving.changedKeys(), ["fallback", "target"])
+
+    def test_whereItListensAnywayNeedsNoRestart(self) -> None:
+        options = self.client(CLIENT)
+        for addresses, changed in (
+            ('["127.0.0.1", "::1"]', []),
+            ('["::1", "127.0.0.1", "::1"]', []),
+            ('"127.0.0.1"', ["bind-address"]),
+            ('["127.0.0.1", "::1", "127.0.0.2"]', ["bind-address"]),
+            ('"::"', ["bind-address"]),
+        ):
+            self.write(f"{CLIENT}bind-address = {addresses}\nbind-port = 8911\n")
+            self.assertEqual(options.changedKeys(), changed, addresses)
+        self.write(CLIENT + 'bind-address = ["127.0.0.1", "::1"]\nbind-port = 8912\n')
+        self.assertEqual(options.changedKeys(), ["bind-port"])
+        serving = self.server(SERVER)
+        self.write(SERVER + 'bind-address = "0.0.0.0"\n')
+        self.assertEqual(serving.changedKeys(), [])
+        self.write(SERVER + 'bind-address = "127.0.0.1"\n')
+        self.assertEqual(serving.changedKeys(), ["bind-address"])
+
+    def test_whoIsHandedItsSocketsIsToldOfEachAddress(self) -> None:
+        """
+        A start would refuse it, also where it names the same place.
+        """
+        serving = self.server(SERVER)
+        serving.given = GivenSockets({("0.0.0.0", 8443): []})  # noqa: S104 - nothing listens
+        self.assertEqual(serving.changedKeys(), [])
+        self.write(SERVER + 'bind-address = "0.0.0.0"\n')
+        self.assertEqual(serving.changedKeys(), ["bind-address"])
 
     def test_whatTheCommandLineSaysCountsAgain(self) -> None:
         """

@@ -12,7 +12,7 @@ from functools import partial
 from uotp.cli.config.document import Document, readDocument
 from uotp.cli.config.faults import FaultsError
 from uotp.cli.config.values import ValueFault, checked, elementWithin, elementWords, inlineText, placeIn
-from uotp.cli.options import Option
+from uotp.cli.options import Inline, Option
 from uotp.tls import DISK, CredentialFiles
 
 
@@ -73,7 +73,7 @@ class InlineFiles:
         except (FaultsError, ValueFault) as error:
             raise OSError(errno.EINVAL, str(error), path) from error
         if text is None:
-            raise OSError(errno.ENOENT, f"the key {row.name} has no such text any more", path)
+            raise OSError(errno.ENOENT, f"the key {row.name} has no such text any more: a restart is needed", path)
         return text.encode()
 
     def placeOf(self, path: str, number: int) -> tuple[int, str]:
@@ -116,6 +116,14 @@ class InlineFiles:
         """
         isOfDocument = self._document is not None and path in self._rows
         return self._stamp if isOfDocument else DISK.stamp(self.onDisk(path))
+
+    def meaningOf(self, path: str, data: bytes) -> bytes:
+        """
+        See L{CredentialFiles}.  A list in the configuration file has empty lines wherever that has other keys or
+        comments, so that its own have the right numbers; whoever reads it passes them over.
+        """
+        row = self._rows.get(path)
+        return data if row is None or row.inline is not Inline.LINES else b"\n".join(filter(None, data.split(b"\n")))
 
     def isOpenToAll(self, path: str) -> bool:
         """
