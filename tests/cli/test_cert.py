@@ -292,7 +292,7 @@ class AddTests(CertTestCase):
         """
         What stands behind a slash may be the secret path, whatever else is wrong.
         """
-        forms = "HOST[:PORT] or wss://HOST/PATH is needed"
+        forms = "HOST[:PORT] or wss://HOST[/PATH] is needed"
         for word, reason in (
             ("ws://vpn.test/secret", "ws://vpn.test/...: ws:// has no TLS, and the certificate in the file is for TLS"),
             ("wss://u:secret@vpn.test/secret", "wss://vpn.test/...: a URL has no user and no password here"),

@@ -38,7 +38,7 @@ class ServerWordsTests(SynchronousTestCase):
         self.assertEqual(serverWords(words, "HOST PORT"), found)
         places = (ServerPlace("a.test", 1), ServerPlace("::1", 2), ServerPlace("b.test", 443, "/x"))
         self.assertEqual(tuple(each.parsed(isPlain=False) for each in found), places)
-        needed = "HOST:PORT or wss://HOST/PATH is needed for each server"
+        needed = "HOST:PORT or wss://HOST[/PATH] is needed for each server"
         self.assertEqual(self.refused("a.test", "1", "b.test:2"), f"server a.test: {needed}")
         self.assertEqual(self.refused("a.test:1", "b.test/secret", "c.test:1"), f"server b.test/...: {needed}")
         self.assertEqual(

@@ -9,8 +9,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import uotp.cli.client
 import uotp.cli.server
-from uotp.cli.options import GnuOptions
-from uotp.cli.unsaid import shownArgument, shownPlace, shownUrl
+from uotp.cli.cert.adding import AddOptions, BundleOptions
+from uotp.cli.cert.initial import CertOptions, InitOptions
+from uotp.cli.cert.renewing import RenewOptions
+from uotp.cli.cert.revoking import RevokeOptions
+from uotp.cli.check import CheckOptions
+from uotp.cli.operate.operateoptions import DisconnectOptions, ReloadOptions, StatusOptions
+from uotp.cli.options import GnuOptions, Option
+from uotp.cli.unsaid import isUrl, shownPlace, shownUrl
 
 
 class ShownTests(SynchronousTestCase):
@@ -31,6 +37,10 @@ class ShownTests(SynchronousTestCase):
             ("secret@a.test", "a.test"),
             ("wss:///secret", "wss:///..."),
             ("--proxy=http://u:secret@a.test:1", "--proxy=http://a.test:1"),
+            ("wss:\\\\a.test\\secret", "wss:\\..."),
+            ("a.test\\secret", "a.test\\..."),
+            ("a.test/secret://b.test", "a.test/..."),
+            ("/secret", "/..."),
         ):
             self.assertEqual(shownPlace(word), expected)
 
@@ -38,9 +48,23 @@ class ShownTests(SynchronousTestCase):
         self.assertEqual(shownUrl("/etc/ca.pem"), "/etc/ca.pem")
         self.assertEqual(shownUrl("--bundle=wss://a.test/secret"), "--bundle=wss://a.test/...")
 
-    def test_theNameOfAFileIsShown(self) -> None:
-        for word, expected in (("/etc/a", "/etc/a"), ("./a", "./a"), ("a.test/secret", "a.test/..."), ("", "''")):
-            self.assertEqual(shownArgument(word), expected)
+    def test_aUrlWithAMistakeIsAUrl(self) -> None:
+        for word, expected in (
+            ("wss:/a.test/secret", "wss:/..."),
+            ("wss//a.test/secret", "wss/..."),
+            ("wss:\\\\a.test\\secret", "wss:\\..."),
+            ("u:secret@a.test:1", "a.test:1"),
+            ("2001:db8::1/64", "2001:db8::1/64"),
+            ("sha256//abc/def", "sha256//abc/def"),
+            ("C:\\ca.pem", "C:\\ca.pem"),
+        ):
+            self.assertEqual(shownUrl(word), expected)
+
+    def test_aNameIsNoUrl(self) -> None:
+        for word in ("wss://a.test", "wss:/a.test", "https:\\\\a.test"):
+            self.assertTrue(isUrl(word), word)
+        for word in ("", "a", "/etc/a", "a/b", "C:\\a", "C:/a", "a.test:1", "u@a.test"):
+            self.assertFalse(isUrl(word), word)
 
 
 class RefusedTests(SynchronousTestCase):
@@ -76,6 +100,10 @@ class RefusedTests(SynchronousTestCase):
             ["1", "b.test/SECRET"],
             ["https://a.test", "/SECRET"],
             ["wss://u:SECRET@a.test/SECRET"],
+            ["a.test", "1", "/SECRET"],
+            ["wss:\\\\a.test\\SECRET"],
+            ["wss://a.test/SECRET.toml?"],
+            ["[wss://a.test/SECRET]:1"],
         ):
             self.assertUnsaid(uotp.cli.client.Options(), *words)
 
@@ -87,6 +115,20 @@ class RefusedTests(SynchronousTestCase):
             ["\u2014proxy=SECRET"],
             ["--proxy http://u:SECRET@a.test:1"],
             ["--proxy SECRET"],
+            ["-proxy=http://u:SECRET@a.test:1"],
+            ["proxy=u:SECRET@a.test:1", "2"],
+            ["proxy http://u:SECRET@a.test:1", "2"],
+            ['--proxy="http://u:SECRET@a.test:1"'],
+            ['"--proxy=http://u:SECRET@a.test:1"'],
+            ["\u201c--proxy=SECRET\u201d"],
+            ["--proxy\u200b=SECRET"],
+            ["--PROXY=\u201cSECRET\u201d"],
+            ["--proxy\u00a0SECRET"],
+            ["--proxy\tSECRET"],
+            ["--proxy:SECRET"],
+            ["--proxy", "-SECRET"],
+            ["--proxy=socks5://a:1", "--proxy=http://u:SECRET@a.test:1"],
+            ["--no-tls --proxy SECRET"],
         ):
             self.assertUnsaid(uotp.cli.client.Options(), "a.test:1", *words)
         for words in (
@@ -96,5 +138,59 @@ class RefusedTests(SynchronousTestCase):
             ["--http-path", "/SECRET "],
             ["--http-path /SECRET"],
             ["\u2013http-path=/SECRET"],
+            ["-http-path=/SECRET"],
+            ["http-path=/SECRET"],
+            ["http-path", "/SECRET"],
+            ['--http-path="/SECRET"'],
+            ["'--http-path=/SECRET'"],
+            ["--http_path=\u201c/SECRET\u201d"],
+            ["--http-path/SECRET"],
+            ["--http-path", "--/SECRET"],
+            ["--allow 10.0.0.0/8 --http-path /SECRET"],
         ):
             self.assertUnsaid(uotp.cli.server.Options(), "127.0.0.1:1", *words)
+
+    def test_aUrlInThePlaceOfAnything(self) -> None:
+        """
+        Give a URL to each option that refuses one, also as nobody should write it.
+        """
+        urls = ["wss://a.test/SECRET", "http://u:SECRET@a.test:80/SECRET", "wss:\\\\a.test\\SECRET"]
+        for kind, destination in ((uotp.cli.client.Options, "a.test:1"), (uotp.cli.server.Options, "127.0.0.1:1")):
+            for row in kind.rows:
+                given = f"--{row.name}"
+                for url in urls:
+                    self.assertUnsaid(kind(), destination, f'{given}="{url}"')
+                    self.assertUnsaid(kind(), destination, f"{given} {url}")
+                    if isinstance(row, Option) and row.name != "alpn" and (row.name, url[:4]) != ("proxy", "http"):
+                        self.assertUnsaid(kind(), destination, f"{given}={url}")
+
+    def test_aUrlInThePlaceOfAName(self) -> None:
+        url = "wss://a.test/SECRET"
+        for options, words in (
+            (CertOptions(), [url]),
+            (CertOptions(), [url, "x"]),
+            (InitOptions(), [url]),
+            (InitOptions(), ["x", "--host", url]),
+            (AddOptions(), [url]),
+            (AddOptions(), ["a", url]),
+            (AddOptions(), ["a", "--pki", url]),
+            (BundleOptions(), [url, "a"]),
+            (BundleOptions(), ["a.test/SECRET", "a"]),
+            (RenewOptions(), [url]),
+            (RenewOptions(), ["server", "--host", "a.test/SECRET"]),
+            (RevokeOptions(), [url]),
+            (RevokeOptions(), ["wss:/a.test/SECRET"]),
+            (CheckOptions(), [url]),
+            (StatusOptions(), [url]),
+            (StatusOptions(), [url, "--socket", "x"]),
+            (ReloadOptions(), ["wss:/a.test/SECRET"]),
+            (DisconnectOptions(), [url]),
+        ):
+            self.assertUnsaid(options, *words)
+
+    def test_aFileIsNoUrl(self) -> None:
+        """
+        Otherwise something would be made in a folder of that name, which later errors tell.
+        """
+        for name in ("cafile", "cert", "logfile"):
+            self.assertUnsaid(uotp.cli.client.Options(), "a.test:1", f"--{name}", "wss://a.test/SECRET")

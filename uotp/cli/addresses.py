@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
-from uotp.cli.unsaid import shownArgument, shownPlace
+from uotp.cli.unsaid import shownPlace
 from uotp.net import LOCALHOST, MAX_PORT, Host, parseDestination
 
 SCHEME_PORTS = {"http": "80", "https": "443", "ws": "80", "wss": "443"}
@@ -39,7 +39,7 @@ def withoutBrackets(word: str) -> str:
     if not (word.startswith("[") and word.endswith("]")):
         return word
     if not Host.parse(word[1:-1]).isIPv6:
-        reason = f"brackets are for addresses of IPv6: write {word[1:-1]}"
+        reason = f"brackets are for addresses of IPv6: write {shownPlace(word[1:-1])}"
         raise ValueError(reason)
     return word[1:-1]
 
@@ -65,7 +65,7 @@ def hostAlone(word: str) -> str:
     """
     both = hostAndPort(word)
     if both is not None:
-        reason = f"the host alone is needed here: write {both[0]}"
+        reason = f"the host alone is needed here: write {shownPlace(both[0])}"
         raise ValueError(reason)
     bare = withoutBrackets(word)
     address, slash, bits = bare.partition("/")
@@ -141,7 +141,7 @@ def _listenMeant(word: str) -> str:
         return f"; the port stands behind -p: write -p {word.removeprefix(':')}"
     both = hostAndPort(word)
     if both is not None and re.fullmatch(_PORT, both[1]):
-        host = both[0].strip("[]")
+        host = shownPlace(both[0].strip("[]"))
         port = f"the port stands behind -p: write -p {both[1]}"
         return f"; {port}" if host in ALL_ADDRESSES else f"; {port} -a {host}"
     address, slash, _ = word.partition("/")
@@ -230,7 +230,7 @@ def destinationWords(words: Sequence[str], names: str, instead: str = "") -> tup
             raise ValueError(reason)
         return host, port
     found = f"; there are {len(words)}" if len(words) != 1 else "; there is 1"
-    told = ": " + ", ".join(map(shownArgument, words[:MOST_SHOWN])) if words else ""
+    told = ": " + ", ".join(map(shownPlace, words[:MOST_SHOWN])) if words else ""
     reason = f"two arguments are needed, {names}{instead}{found}{told}{_argumentMeant(words)}"
     raise ValueError(reason)
 

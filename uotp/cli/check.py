@@ -21,6 +21,7 @@ from uotp.cli.config.faults import Fault, FaultsError
 from uotp.cli.config.reading import KeysError
 from uotp.cli.options import USAGE_EXIT_STATUS, GnuOptions, Option, printable
 from uotp.cli.proxies import PROXY_FILES
+from uotp.cli.unsaid import isUrl, shownUrl
 from uotp.client import clientCredentials
 from uotp.errors import ConfigurationError
 from uotp.net import ProxyPlace
@@ -84,6 +85,9 @@ class CheckOptions(GnuOptions):
         """
         if len(words) != 1:
             reason = f"one configuration file is needed, and there are {len(words)}"
+            raise usage.UsageError(reason)
+        if isUrl(words[0]):
+            reason = f"{shownUrl(words[0])}: a configuration file is needed, and no URL"
             raise usage.UsageError(reason)
         self["file"] = words[0]
 

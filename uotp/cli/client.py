@@ -45,7 +45,7 @@ class Options(CommonOptions):
     longdesc = (
         "Listens on UDP and carries each source's datagrams through a pool of TLS connections to the "
         "uotp-server at dst_address, port dst_port.  Several servers are written as HOST:PORT HOST:PORT..., the one "
-        "to use first before the others; a server that speaks WebSocket is written as wss://HOST/PATH." + UNITS_HELP
+        "to use first before the others; a server that speaks WebSocket is written as wss://HOST[/PATH]." + UNITS_HELP
     )
     settingsClass = ClientSettings
     tlsClass = ClientTls
@@ -177,6 +177,7 @@ class Options(CommonOptions):
             parseHost,
             "serverName",
             metavar="NAME",
+            isPlace=True,
         ),
         Repeated(
             "pin",

@@ -5,6 +5,7 @@ What the command lines of both ends share: what their words mean together, and h
 from __future__ import annotations
 
 import os
+import re
 import socket
 import sys
 from collections.abc import Callable, MutableMapping, Sequence
@@ -26,7 +27,7 @@ from uotp.cli.parsers import (
     parsePort,
 )
 from uotp.cli.pidfile import removeStalePidFile
-from uotp.cli.unsaid import shownArgument, shownPlace
+from uotp.cli.unsaid import UNSAID, shownPlace, shownUrl
 from uotp.errors import ConfigurationError, StartError
 from uotp.monitoring import ControlPlace, usualDirectory
 from uotp.net import (
@@ -85,9 +86,17 @@ class CommonOptions(ConfigurableOptions):
             self._takeDestination(positionals, ", or one, a configuration file")
         except ValueError as error:
             names = {name for name in self.synonyms if len(name) > 1}
-            bare = next((word for word in positionals if word.partition("=")[0] in names), None)
-            reason = str(error) if bare is None else f"the word {bare} has no hyphens: write --{bare}"
+            bare = next((word for word in positionals if re.split(r"[=\s]", word, maxsplit=1)[0] in names), None)
+            reason = str(error) if bare is None else self._withoutHyphens(bare)
             raise usage.UsageError(reason) from error
+
+    def _withoutHyphens(self, word: str) -> str:
+        """
+        @return: that a word lacks its hyphens, without what may be a secret.
+        """
+        name = re.split(r"[=\s]", word, maxsplit=1)[0]
+        told = f"{name}={UNSAID}" if name != word and name in self.secretNames() else shownUrl(word)
+        return f"the word {told} has no hyphens: write --{told}"
 
     def _takeDestination(self, words: Sequence[str], instead: str) -> None:
         """
@@ -104,11 +113,12 @@ class CommonOptions(ConfigurableOptions):
 
         @raise usage.UsageError: for one that cannot be used.
         """
-        for name, parse, told in (("dst_address", parseHost, shownArgument), ("dst_port", parsePort, shownPlace)):
+        for name, parse in (("dst_address", parseHost), ("dst_port", parsePort)):
             try:
                 self[name] = parse(self[name])
             except ValueError as error:
-                reason = f"{name} {told(self[name])}: {error}"
+                told = self[name] if os.path.exists(self[name]) else shownPlace(self[name])
+                reason = f"{name} {told}: {error}"
                 raise usage.UsageError(reason) from error
 
     @property

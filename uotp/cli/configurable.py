@@ -13,6 +13,7 @@ from twisted.python import usage
 from uotp.cli.config.faults import FaultsError
 from uotp.cli.options import GnuOptions, Option
 from uotp.cli.sameness import meaningIn
+from uotp.cli.unsaid import isUrl
 from uotp.cli.words import Line
 from uotp.errors import ConfigurationError
 
@@ -33,7 +34,7 @@ def isConfigurationFile(arguments: Sequence[str]) -> bool:
         return False
     word = arguments[0]
     isPath = len(arguments) == 1 and (os.path.exists(word) or word.startswith(("/", "./", "../", "~/")))
-    return isPath or word.endswith(FILE_ENDINGS)
+    return isPath or (word.endswith(FILE_ENDINGS) and not isUrl(word))
 
 
 class ConfigurableOptions(GnuOptions):

@@ -20,7 +20,7 @@ from twisted.python import usage
 import uotp
 from uotp.cli.helptext import commandLines, optionLines
 from uotp.cli.parsers import absolutePath
-from uotp.cli.unsaid import UNSAID
+from uotp.cli.unsaid import UNSAID, shownPlace, shownReason, shownUrl
 from uotp.cli.words import KnownOptions, Line, WordsError, shown, tellApart
 from uotp.telemetry import sayLast
 
@@ -72,6 +72,7 @@ class Option:
     @ivar metavar: what the word is called in the manual, as C{FILE} or C{TIME}.
     @ivar choices: words that a shell may offer; others may be possible too.
     @ivar isSecret: whether the word is not for the log.
+    @ivar isPlace: whether the word says where something is, so that what stands behind a slash is not for the log.
     @ivar inline: what may stand in a configuration file in place of the name of a file, or L{None}.
     """
 
@@ -86,13 +87,20 @@ class Option:
     choices: tuple[str, ...] = ()
     inline: Inline | None = None
     isSecret: bool = False
+    isPlace: bool = False
+
+    def told(self, word: str) -> str:
+        """
+        @return: the option's word as errors repeat it.
+        """
+        return UNSAID if self.isSecret else shownPlace(word) if self.isPlace else shown(shownUrl(word))
 
     def valueOf(self, word: str) -> Any:
         """
         @return: the value of the option's word.
         @raise usage.UsageError: naming the option, the word unless it is a secret, and the reason.
         """
-        return parsedWord(self.name, word, self.parse, isSecret=self.isSecret)
+        return parsedWord(self.name, word, self.parse, self.told)
 
     @property
     def isPath(self) -> bool:
@@ -238,7 +246,7 @@ class GnuOptions(usage.Options):
         for row in self.rows:
             if isinstance(row, Option) and not isinstance(row, Repeated):
                 self._requireOneValue(row)
-                convert(self, row.name, row.parse, isSecret=row.isSecret)
+                convert(self, row.name, row.parse, row.told)
 
     def _requireOneValue(self, row: Option) -> None:
         """
@@ -247,7 +255,7 @@ class GnuOptions(usage.Options):
         """
         words = self._given.get(row.name, [])
         if len({row.valueOf(word) for word in dict.fromkeys(words)}) > 1:
-            told = "" if row.isSecret else f", as {' and '.join(words)}"
+            told = "" if row.isSecret else f", as {' and '.join(map(row.told, words))}"
             reason = f"--{row.name} is given {len(words)} times{told}: give it once"
             raise usage.UsageError(reason)
 
@@ -292,6 +300,13 @@ class GnuOptions(usage.Options):
         @return: how settings are spelled on this command line, for errors and for the log.
         """
         return {row.spelled: f"--{row.name}" for row in cls.rows if row.spelled is not None}
+
+    @classmethod
+    def secretNames(cls) -> frozenset[str]:
+        """
+        @return: the long names of the options whose word is a secret.
+        """
+        return frozenset(row.name for row in cls.rows if isinstance(row, Option) and row.isSecret)
 
     def parseOptions(self, options: Iterable[str] | None = None) -> None:
         """
@@ -339,9 +354,8 @@ class GnuOptions(usage.Options):
             return words  # what follows the name of a sub-command belongs to that
         long = {name.removesuffix("="): name.endswith("=") for name in self.longOpt}
         short = {letter: str(self.synonyms[letter]) for letter in self.shortOpt if letter != ":"}
-        secret = frozenset(row.name for row in self.rows if isinstance(row, Option) and row.isSecret)
         try:
-            line = self.completed(tellApart(words, KnownOptions(long, short, self.whose, secret)))
+            line = self.completed(tellApart(words, KnownOptions(long, short, self.whose, self.secretNames())))
         except WordsError as error:
             raise usage.UsageError(str(error)) from error
         for name, word in line.options:
@@ -424,29 +438,31 @@ def _typed(name: str, word: str) -> str:
     return f"--{name} {printable(shlex.quote(word))}"
 
 
-def convert(options: usage.Options, name: str, parse: Callable[[str], Any], *, isSecret: bool = False) -> None:
+def convert(
+    options: usage.Options, name: str, parse: Callable[[str], Any], told: Callable[[str], str] = shownUrl
+) -> None:
     """
     Replace an option's word by its value.  An option that was not given stays as it is.
 
     @param name: the option's long name.
     @param parse: makes a value of the word; raises ValueError with the reason in words.
-    @param isSecret: whether the word is not to be shown.
+    @param told: makes of the word what may be shown of it.
     @raise usage.UsageError: naming the option, the word and the reason.
     """
     word = options[name]
     if word is None:
         return
-    options[name] = parsedWord(name, word, parse, isSecret=isSecret)
+    options[name] = parsedWord(name, word, parse, told)
 
 
-def parsedWord(name: str, word: str, parse: Callable[[str], Any], *, isSecret: bool = False) -> Any:
+def parsedWord(name: str, word: str, parse: Callable[[str], Any], told: Callable[[str], str] = shownUrl) -> Any:
     """
-    @param isSecret: whether the word is not to be shown.
+    @param told: makes of the word what may be shown of it.
     @return: the value of an option's word.
     @raise usage.UsageError: naming the option, the word and the reason.
     """
     try:
         return parse(word)
     except ValueError as error:
-        reason = f"--{name} {UNSAID if isSecret else shown(word)}: {error}"
+        reason = f"--{name} {shown(told(word))}: {shownReason(error, word, told(word))}"
         raise usage.UsageError(reason) from error

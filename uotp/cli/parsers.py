@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from uotp.cli.quantities import bytesIn, howToWrite, isBareNumber, secondsIn
+from uotp.cli.unsaid import isUrl
 from uotp.net import MAX_PORT, Host
 from uotp.order import MAX_REORDER_SECONDS, MIN_REORDER_SECONDS, Order, OrderMode
 from uotp.tunnel import MAX_WORKERS
@@ -315,9 +316,12 @@ def absolutePath(word: str) -> str:
     """
     @return: the path made absolute, since a daemon changes its directory.  A tilde at its
         begin is the home directory: no shell puts that in its place behind an equals sign.
-    @raise ValueError: for an empty path.
+    @raise ValueError: for an empty path, and for a URL.
     """
     if not word:
         reason = "a file name is needed"
+        raise ValueError(reason)
+    if isUrl(word):
+        reason = "a file name is needed, and no URL"
         raise ValueError(reason)
     return os.path.abspath(os.path.expanduser(word))

@@ -100,6 +100,7 @@ class Options(CommonOptions):
             parseWebServer,
             "fallback",
             metavar="HOST:PORT",
+            isPlace=True,
         ),
         Option(
             "max-sessions",

@@ -13,10 +13,11 @@ from uotp.cli.parsers import parsePort
 from uotp.cli.unsaid import shownPlace
 from uotp.net import ServerPlace, parsePath
 
-SERVER_FORMS = "HOST:PORT or wss://HOST/PATH"
+SERVER_FORMS = "HOST:PORT or wss://HOST[/PATH]"
 """How one of several servers is written."""
 
 _WEBSOCKET = re.compile(r"(wss?)://([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
+_MISTYPED = re.compile(r"(wss?)(:[/\\]|//)", re.IGNORECASE)
 _WEB = {"https": "wss", "http": "ws"}
 
 
@@ -68,6 +69,7 @@ def webSocketWords(word: str) -> ServerWords | None:
     """
     match = _WEBSOCKET.fullmatch(word)
     if match is None:
+        _refuseMistyped(word)
         return None
     scheme, place, path = match[1].lower(), match[2], match[3]
     if "@" in place:
@@ -75,6 +77,16 @@ def webSocketWords(word: str) -> ServerWords | None:
         raise ValueError(reason)
     host, port = hostAndPort(place) or (place, SCHEME_PORTS[scheme])
     return ServerWords(host, port, path if path.startswith("/") else f"/{path}", scheme == "wss", word)
+
+
+def _refuseMistyped(word: str) -> None:
+    """
+    @raise ValueError: in words, for a URL of a WebSocket that lacks its two slashes.
+    """
+    match = _MISTYPED.match(word)
+    if match is not None:
+        reason = f"{SERVER_FORMS} is needed: write {match[1].lower()}://"
+        raise ValueError(reason)
 
 
 def pairWords(word: str) -> ServerWords | None:

@@ -9,6 +9,15 @@ import re
 UNSAID = "..."
 """Stands for a word that is a secret, or for a part of one."""
 
+_URL = re.compile(r"://|[A-Za-z]{2}:[/\\]|(wss?|https?)//")
+"""What is in a URL, also in one with a mistake."""
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:[/\\]")
+"""How a URL begins.  On Windows a file has one letter there."""
+
+_BEHIND = re.compile(r"[/?#\\]")
+"""Where a path begins, also as somebody may have typed it."""
+
 
 def shownPlace(word: str) -> str:
     """
@@ -17,9 +26,9 @@ def shownPlace(word: str) -> str:
         which may be a secret path.
     """
     scheme, isUrl, rest = word.partition("://")
-    if not isUrl:
-        scheme, rest = "", word
-    place = re.split("[/?#]", rest, maxsplit=1)[0]
+    if not isUrl or "@" in scheme or _BEHIND.search(scheme):
+        scheme, isUrl, rest = "", "", word
+    place = _BEHIND.split(rest, maxsplit=1)[0]
     behind = rest[len(place) :]
     hidden = f"{behind[0]}{UNSAID}" if len(behind) > 1 else behind
     if "@" in behind:  # a password may have a slash in it
@@ -30,14 +39,24 @@ def shownPlace(word: str) -> str:
 def shownUrl(word: str) -> str:
     """
     @param word: any word.
-    @return: the same, as L{shownPlace} has it if there is a URL in it.
+    @return: the same, as L{shownPlace} has it if there is a URL in it, or a user with a password.
     """
-    return shownPlace(word) if "://" in word else word
+    hasPassword = "@" in word.partition(":")[2]
+    return shownPlace(word) if hasPassword or _URL.search(word) else word
 
 
-def shownArgument(word: str) -> str:
+def shownReason(error: ValueError, word: str, told: str) -> str:
     """
-    @param word: where something is, or the whole name of a file.
-    @return: the name, or the place as L{shownPlace} has it.
+    @param error: why a word cannot be used.  It may repeat the word.
+    @param told: what may be shown of the word.
+    @return: the same without what may not.
     """
-    return word if word.startswith(("/", ".")) else shownPlace(word)
+    reason = str(error)
+    return reason if told == word or not word else reason.replace(repr(word), repr(told)).replace(word, told)
+
+
+def isUrl(word: str) -> bool:
+    """
+    @return: whether a word, which may be a name, is a URL, or is meant as one.
+    """
+    return _SCHEME.match(word) is not None

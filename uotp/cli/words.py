@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from uotp.cli.pasted import isDash, pastedTrouble, withHyphens
+from uotp.cli.pasted import INVISIBLE, QUOTES, isDash, pastedTrouble, withHyphens
 from uotp.cli.unsaid import UNSAID, shownUrl
 
 MOST_SUGGESTIONS = 3
@@ -99,16 +100,34 @@ def _shownAs(word: str, before: str, known: KnownOptions) -> Callable[[str], str
         return lambda _: UNSAID
     name, equals, _ = word.partition("=")
     if equals and _isSecret(name, known):
-        return lambda text: f"{text.partition('=')[0]}={UNSAID}"
+        return lambda text: _withoutValue(text, known)
+    if any(f"--{name}" in re.split("[^a-z0-9-]", _plain(word)) for name in known.secret):
+        return lambda _: UNSAID  # the option and its word in one
     return shownUrl
+
+
+def _withoutValue(text: str, known: KnownOptions) -> str:
+    """
+    @return: an option without its word; nothing of the word where that stands alone.
+    """
+    name, equals, _ = text.partition("=")
+    return f"{name}={UNSAID}" if equals and _isSecret(name, known) else UNSAID
 
 
 def _isSecret(word: str, known: KnownOptions) -> bool:
     """
     @return: whether a word is, or begins, an option whose own word is a secret.
     """
-    typed = withHyphens(word).removeprefix("--").partition("=")[0]
+    typed = withHyphens(_plain(word)).removeprefix("--").partition("=")[0]
     return bool(typed) and any(name.startswith(typed) for name in known.secret)
+
+
+def _plain(word: str) -> str:
+    """
+    @return: a word in small letters, without quotation marks and with hyphens for what looks so.
+    """
+    bare = "".join(letter for letter in word.lower() if letter not in f"{INVISIBLE}{QUOTES}\"'")
+    return "".join("-" if letter == "_" or isDash(letter) else letter for letter in bare.strip())
 
 
 def withoutPaste(word: str, shownAs: Callable[[str], str]) -> str:
@@ -133,9 +152,9 @@ def _long(word: str, rest: Iterator[str], known: KnownOptions) -> tuple[str, str
     _requireOneWord(word, typed, known)
     name = _fullName(typed, known)
     if known.long[name]:
-        return name, value if hasEquals else _next(f"--{name}", name, rest)
+        return name, value if hasEquals else _next(f"--{name}", name, rest, known)
     if hasEquals:
-        reason = f"--{name} takes no word: leave ={value} out; it holds when it is given, and else not"
+        reason = f"--{name} takes no word: leave ={shownUrl(value)} out; it holds when it is given, and else not"
         raise WordsError(reason)
     return name, None
 
@@ -147,7 +166,8 @@ def _short(word: str, rest: Iterator[str], known: KnownOptions) -> Iterator[tupl
     """
     name = word[1:].partition("=")[0]
     if len(name) > 1 and name in known.long:
-        reason = f"{word} has one hyphen: write -{word}"
+        told = _shownAs(word, "", known)(word)
+        reason = f"{told} has one hyphen: write -{told}"
         raise WordsError(reason)
     for place in range(1, len(word)):
         letter, behind = word[place], word[place + 1 :]
@@ -156,12 +176,12 @@ def _short(word: str, rest: Iterator[str], known: KnownOptions) -> Iterator[tupl
         name = known.short[letter]
         if known.long[name]:
             _requireOneWord(word, behind[:1], known)
-            yield name, behind.removeprefix("=") if behind else _next(f"-{letter}", name, rest)
+            yield name, behind.removeprefix("=") if behind else _next(f"-{letter}", name, rest, known)
             return
         yield name, None
 
 
-def _next(typed: str, name: str, rest: Iterator[str]) -> str:
+def _next(typed: str, name: str, rest: Iterator[str], known: KnownOptions) -> str:
     """
     @return: the word that an option takes.
     @raise WordsError: when there is none, or an option in its place.
@@ -172,7 +192,8 @@ def _next(typed: str, name: str, rest: Iterator[str]) -> str:
         reason = f"{spelled} needs a word behind it, and there is none"
         raise WordsError(reason)
     if len(word) > 1 and word[0] == "-" and (word[1] == "-" or word[1].isalpha()):
-        reason = f"{spelled} needs a word behind it, and there is {word}: if that is the word, write --{name}={word}"
+        told = _shownAs(word, "" if word.removeprefix("--") in known.long else f"--{name}", known)(word)
+        reason = f"{spelled} needs a word behind it, and there is {told}: if that is the word, write --{name}={told}"
         raise WordsError(reason)
     return word
 
@@ -182,8 +203,9 @@ def _requireOneWord(word: str, part: str, known: KnownOptions) -> None:
     @raise WordsError: when a space is in the part of a word where no space can be.
     """
     if any(letter.isspace() for letter in part):
-        option, space, value = word.partition(" ")
-        told = _shownAs(value, option, known)(value)
+        typed, value = re.split(r"\s", word, maxsplit=1)
+        space, option = word[len(typed)], _nameIn(typed)
+        told = _shownAs(value, option, known)(value) if option == typed else UNSAID
         reason = f"the word {option + space + told!a} has a space in it: write two words, {option} and {told.strip()}"
         raise WordsError(reason)
 
@@ -211,9 +233,18 @@ def _unknown(typed: str, similar: Sequence[str], known: KnownOptions) -> str:
     whose = known.whose(typed)
     if whose is not None:
         return f"{typed} is {whose}"
+    typed = _nameIn(typed)
     if similar:
         return f"there is no option {typed}: did you mean {either(similar)}?"
     return f"there is no option {typed}"
+
+
+def _nameIn(typed: str) -> str:
+    """
+    @return: what was typed for the name of an option, without what can be in none: that may be the option's word.
+    """
+    name = re.split(r"[^\w.-]", typed, maxsplit=1)[0]
+    return typed if name == typed else f"{name}{UNSAID}"
 
 
 def similarNames(typed: str, names: Iterable[str]) -> list[str]:

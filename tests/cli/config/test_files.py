@@ -22,6 +22,7 @@ from uotp.cli.announcement import Announcement
 from uotp.cli.config import reading
 from uotp.cli.endservice import EndService
 from uotp.cli.introduction import commandLine
+from uotp.cli.options import Inline
 from uotp.errors import ConfigurationError
 from uotp.net import GivenSockets, ServerPlace
 from uotp.process import ServiceNotifier
@@ -136,13 +137,16 @@ class ValuesTests(ConfigurationTestCase):
         self.assertNotIn("secret", commandLine(one))
         for text, reason in (
             ("server = []", "server: 1 to 16 servers are needed, and there are 0"),
-            ('server = ["a.example"]', "server: a.example: HOST:PORT or wss://HOST/PATH is needed"),
+            ('server = ["a.example"]', "server: a.example: HOST:PORT or wss://HOST[/PATH] is needed"),
             ('server = ["a.example:1", 2]', 'server: element 2: text is needed, as "HOST:PORT"'),
-            ('server = ["https://a.example/secret"]', "server: https://a.example/...: HOST:PORT or wss://HOST/PATH"),
-            ('server = "https://a.example/secret"', "server: https://a.example/...: HOST:PORT or wss://HOST/PATH"),
+            ('server = ["https://a.example/secret"]', "server: https://a.example/...: HOST:PORT or wss://HOST[/PATH]"),
+            ('server = "https://a.example/secret"', "server: https://a.example/...: HOST:PORT or wss://HOST[/PATH]"),
             ('server = "a.example/secret"', 'server = a.example/...: the port is missing: write server = "HOST:PORT"'),
             ('server = "a.example:443/secret"', "server: 443/...: a port from 1 to 65535 is needed"),
-            ('server = "wss:/a.example/secret"', "server: /...: a port from 1 to 65535 is needed"),
+            (
+                'server = "wss:/a.example/secret"',
+                "server: wss:/...: HOST:PORT or wss://HOST[/PATH] is needed: write wss://",
+            ),
             (
                 'server = "a.example/secret"\nport = 443',
                 "server: a.example/...: a host name or an IP address is needed",
@@ -236,6 +240,19 @@ class RefusalTests(ConfigurationTestCase):
         self.assertEqual(self.refusals(client, f'{CLIENT}token-file = "{shown}"\n'), [f"FILE:2: {words}"])
         for name in ("tokens", f"of/{shown}"):
             self.assertEqual(self.client(f'{CLIENT}token-file = "{name}"\n')["token-file"], f"{self.directory}/{name}")
+
+    def test_neitherAPasswordNorThePathOfAUrlIsRepeated(self) -> None:
+        for url in ("wss://a.test/SECRET", "http://u:SECRET@a.test:80/SECRET", "wss:\\\\a.test\\SECRET"):
+            for module, start in ((client, CLIENT), (server, SERVER)):
+                for row in module.Options.rows:
+                    if row.name == "alpn" or (row.name, url[:4]) == ("proxy", "http"):  # they take it
+                        continue
+                    isList = getattr(row, "inline", None) is Inline.LINES
+                    for value in [f"'{url}'", *([] if isList else [f"['{url}']"])]:
+                        said = self.refusals(module, f"{start}{row.name} = {value}\n")
+                        self.assertNotIn("SECRET", "".join(said), (row.name, value))
+            for text in (f"'{url}' = 1\n", f"'{url}' = 1\n'{url}' = 2\n", f"['{url}']\nx = 1\n"):
+                self.assertNotIn("SECRET", "".join(self.refusals(client, f"{CLIENT}{text}")))
 
     def test_forNoMoreKeysThanAreToldOthersAreLookedForThatMayBeMeant(self) -> None:
         """

@@ -52,7 +52,7 @@ class BundleOptions(PkiOptions):
     longdesc = (
         "Makes NAME.uotp of the certificate and the key of a client that was added before: all that it needs in "
         f"one file, which `uotp-client NAME.uotp` runs.  SERVER is HOST[:PORT] (port {SERVER_PORT} if none) or "
-        "wss://HOST/PATH.  There may be several, the one to use first before the others."
+        "wss://HOST[/PATH].  There may be several, the one to use first before the others."
     )
     rows = (PKI_ROW, *BUNDLE_ROWS[1:])
 

@@ -15,6 +15,7 @@ from uotp.cli.cert.listing import ListOptions, listIssued
 from uotp.cli.cert.renewing import RenewOptions, renew
 from uotp.cli.cert.revoking import RevokeOptions, revoke
 from uotp.cli.options import GnuOptions, printable
+from uotp.cli.unsaid import isUrl
 from uotp.errors import ConfigurationError
 from uotp.telemetry import Spelling, sayLast
 
@@ -80,7 +81,7 @@ def refuseMistyped(words: Sequence[str]) -> None:
         With an option behind it, or if there is such a directory, it is one.
     """
     word = words[0]
-    if os.path.exists(word) or (len(words) > 1 and words[1].startswith("-")):
+    if isUrl(word) or os.path.exists(word) or (len(words) > 1 and words[1].startswith("-")):
         return
     options = CertOptions()
     similar = difflib.get_close_matches(word, COMMANDS_OF_CERT, 1, SIMILAR)

@@ -13,6 +13,7 @@ from uotp.cli.cert.servers import SERVER_PORT
 from uotp.cli.cert.shared import parseCertificateHost, serverAddress
 from uotp.cli.options import GnuOptions, Option, Repeated
 from uotp.cli.parsers import absolutePath
+from uotp.cli.unsaid import shownUrl
 from uotp.net import Host
 from uotp.pki import Pki, makePki
 
@@ -43,6 +44,7 @@ class InitOptions(GnuOptions):
             "A name or address that clients dial; may be repeated.  [default: this machine's name, local ones]",
             parseCertificateHost,
             metavar="HOST",
+            isPlace=True,
         ),
         Option(
             "ca-key",
@@ -61,13 +63,13 @@ class InitOptions(GnuOptions):
         @raise usage.UsageError: when there is not exactly one.
         """
         if len(words) != 1:
-            told = f", and there are {len(words)}: {', '.join(words[:5])}" if words else ""
+            told = f", and there are {len(words)}: {', '.join(map(shownUrl, words[:5]))}" if words else ""
             reason = f"one directory for the certificates is needed{told}: write {self.commandName} DIR --host NAME"
             raise usage.UsageError(reason)
         try:
             self["directory"] = absolutePath(words[0])
         except ValueError as error:
-            reason = f"DIR: {error}"
+            reason = f"DIR {shownUrl(words[0])}: {error}" if words[0] else f"DIR: {error}"
             raise usage.UsageError(reason) from error
 
 

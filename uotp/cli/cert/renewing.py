@@ -50,6 +50,7 @@ class RenewOptions(PkiOptions):
             parseCertificateHost,
             "hosts",
             metavar="HOST",
+            isPlace=True,
         ),
         *BUNDLE_ROWS,
     )

@@ -20,7 +20,7 @@ from uotp.net import ServerPlace, requireServers
 SERVER_PORT = "8443"
 """The port where a server listens unless it is told otherwise."""
 
-BUNDLE_FORMS = "HOST[:PORT] or wss://HOST/PATH"
+BUNDLE_FORMS = "HOST[:PORT] or wss://HOST[/PATH]"
 """How a server is written."""
 
 BUNDLE_ROWS = (
@@ -28,7 +28,7 @@ BUNDLE_ROWS = (
         "bundle",
         None,
         f"Also write NAME.uotp, all in one file that a client needs to dial SERVER: HOST[:PORT] (port {SERVER_PORT} if "
-        "none) or wss://HOST/PATH; may be repeated.",
+        "none) or wss://HOST[/PATH]; may be repeated.",
         str,
         metavar="SERVER",
     ),

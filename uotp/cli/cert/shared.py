@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ from uotp.cli.addresses import hostAlone
 from uotp.cli.cert.servers import parseBundleServers
 from uotp.cli.options import GnuOptions, Option
 from uotp.cli.parsers import absolutePath, parseCount
+from uotp.cli.unsaid import shownPlace, shownUrl
 from uotp.errors import ConfigurationError
 from uotp.pki import VALIDITY, Issued, PkiFiles, normalHost, openAuthority
 from uotp.tls import utcNow
@@ -46,6 +48,10 @@ DAYS_ROW = Option(
     default=str(VALIDITY.days),
     metavar="DAYS",
 )
+
+
+_NO_NAME = re.compile(r"[/\\?#:]")
+"""What no name of a client has, and a URL or its path may have."""
 
 
 def parseCertificateHost(word: str) -> str:
@@ -78,10 +84,13 @@ class PkiOptions(GnuOptions):
         """
         least, most = self.arguments
         if not least <= len(words) <= most:
-            told = f": {', '.join(words[:5])}" if words else ""
+            told = f": {', '.join(map(shownUrl, words[:5]))}" if words else ""
             reason = f"{self.positionals} is needed, and there are {len(words)} arguments{told}"
             if most == 0:
                 reason = f"{self.commandName.rpartition(' ')[2]} takes no argument{told}"
+            raise usage.UsageError(reason)
+        if words and _NO_NAME.search(words[0]):
+            reason = f"NAME {shownPlace(words[0])}: a name is needed, and no URL or path"
             raise usage.UsageError(reason)
         self["words"] = words
 

@@ -13,6 +13,7 @@ from uotp.cli.config.depth import MOST_DEPTH, deepLine
 from uotp.cli.config.faults import Fault, FaultsError
 from uotp.cli.config.lines import KeyLines, Path
 from uotp.cli.config.toml import TOMLDecodeError, loads
+from uotp.cli.unsaid import shownUrl
 from uotp.tls import DISK
 
 MOST_TEXT_BYTES = 1 << 20
@@ -124,7 +125,7 @@ class Document:
         if lines.repeated is None:
             return None
         path, line = lines.repeated
-        name = ".".join(map(str, path))
+        name = ".".join(shownUrl(str(each)) for each in path)
         return Fault(f"{name} is given twice (first in line {lines.of(path)})", line)
 
 

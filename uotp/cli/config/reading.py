@@ -19,7 +19,7 @@ from uotp.cli.config.values import ValueFault, checked, elementWords, inlineText
 from uotp.cli.options import Flag, GnuOptions, Option
 from uotp.cli.parsers import parsePort
 from uotp.cli.servers import SERVER_FORMS, pairWords, webSocketWords
-from uotp.cli.unsaid import shownPlace
+from uotp.cli.unsaid import isUrl, shownPlace, shownUrl
 from uotp.cli.words import either, shown, similarNames
 from uotp.net import MAX_SERVERS
 
@@ -102,7 +102,7 @@ class _Reading:
         """
         @return: that there is no such key, and what may be meant.
         """
-        what = f"the table [{key}]" if isinstance(value, dict) else f"the key {shown(key)}"
+        what = f"the table [{shownUrl(key)}]" if isinstance(value, dict) else f"the key {shown(shownUrl(key))}"
         if len(key) == 1 and key in self.options.synonyms:
             return f"there is no {what[4:]}: write {self.options.synonyms[key]}"
         if key in DESTINATIONS:
@@ -128,7 +128,7 @@ class _Reading:
                 self.faults.append(Fault(f'{key} is missing: write {key} = "HOST:PORT"'))
             return None
         value = values[key]
-        if key in SEVERAL and (isinstance(value, list) or _isUrl(value)):
+        if key in SEVERAL and (isinstance(value, list) or (isinstance(value, str) and isUrl(value))):
             return self._readServers(key, value if isinstance(value, list) else [value])
         return self._readOne(key, value)
 
@@ -187,10 +187,6 @@ class _Reading:
             except ValueError as error:
                 self.note(place, f"{place}: {shownPlace(word)}: {error}")
         return words
-
-
-def _isUrl(value: Any) -> bool:
-    return isinstance(value, str) and "://" in value
 
 
 class KeysError(FaultsError):

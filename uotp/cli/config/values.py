@@ -12,8 +12,7 @@ from typing import Annotated, Any
 import msgspec
 
 from uotp.cli.options import Flag, Inline, Option, Repeated
-from uotp.cli.unsaid import UNSAID
-from uotp.cli.words import shown
+from uotp.cli.unsaid import isUrl, shownReason
 
 MOST_ELEMENTS = 10_000
 """An array or a table has no more elements.  A server with more clients than that needs another way to know them."""
@@ -205,6 +204,9 @@ def wordsIn(row: Option, value: Any, directory: str) -> Iterator[str]:
         if isPath and not word.isprintable():
             reason = f"{needed(row)}, and there is text of several lines, or with letters that cannot be seen"
             raise ValueFault(reason, None)
+        if isPath and isUrl(word):
+            reason = f"{row.told(word)}: {needed(row)}, and there is a URL"
+            raise ValueFault(reason, element if isinstance(value, list) else None)
         if isPath and word:
             path = os.path.join(directory, os.path.expanduser(word))
             if row.inline is Inline.LINES and len(word) >= LEAST_SECRET_LETTERS and isNoFile(word, path):
@@ -214,9 +216,9 @@ def wordsIn(row: Option, value: Any, directory: str) -> Iterator[str]:
         try:
             row.parse(word)
         except ValueError as error:
-            told = UNSAID if row.isSecret else shown(word)
+            told = row.told(word)
             told = told if len(told) <= MOST_SHOWN_LETTERS else f"{told[:MOST_SHOWN_LETTERS]}..."
-            reason = f"{told}: {error}"
+            reason = f"{told}: {shownReason(error, word, row.told(word))}"
             raise ValueFault(reason, element if isinstance(value, list) else None) from error
         yield word
 

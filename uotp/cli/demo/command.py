@@ -23,6 +23,7 @@ from uotp.cli.demo.stage import Stage, StageError
 from uotp.cli.options import Flag, GnuOptions, Option
 from uotp.cli.output import OutputError
 from uotp.cli.parsers import parseBytes, parseCount
+from uotp.cli.unsaid import shownUrl
 from uotp.errors import UotpError
 from uotp.process import stopOnSignals, useMonotonicClock
 from uotp.telemetry import Logger, Spelling, orLog, textObserver
@@ -75,7 +76,7 @@ class DemoOptions(GnuOptions):
         @raise usage.UsageError: when there is one.
         """
         if words:
-            reason = f"{words[0]!r}: the demo takes options only"
+            reason = f"{shownUrl(words[0])!r}: the demo takes options only"
             raise usage.UsageError(reason)
 
 

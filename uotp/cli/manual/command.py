@@ -15,6 +15,7 @@ from uotp.cli.manual.fish import fishCompletion
 from uotp.cli.manual.pages import manualPages
 from uotp.cli.manual.zsh import zshCompletion
 from uotp.cli.options import GnuOptions
+from uotp.cli.unsaid import shownUrl
 
 SHELLS: Mapping[str, Callable[[], str]] = {"bash": bashCompletion, "zsh": zshCompletion, "fish": fishCompletion}
 """What makes the completion of each shell."""
@@ -34,7 +35,7 @@ class _OneWordOptions(GnuOptions):
         @raise usage.UsageError: when there is none, or another one.
         """
         if len(words) != 1 or words[0] not in self.words:
-            told = f", and there is {' '.join(words[:5])}" if words else ""
+            told = f", and there is {' '.join(map(shownUrl, words[:5]))}" if words else ""
             reason = f"one of {', '.join(self.words)} is needed{told}"
             raise usage.UsageError(reason)
         self["word"] = words[0]

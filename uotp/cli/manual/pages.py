@@ -28,7 +28,7 @@ EXIT_STATUSES = (
 )
 
 SEVERAL_WORDS = (
-    "  A server that speaks WebSocket is written as wss://HOST/PATH.  An array has several servers, the one to use "
+    "  A server that speaks WebSocket is written as wss://HOST[/PATH].  An array has several servers, the one to use "
     "first before the others."
 )
 """What may stand in place of one host and port."""

@@ -27,6 +27,7 @@ from uotp.cli.operate.operateoptions import (
     TopOptions,
 )
 from uotp.cli.options import GnuOptions, printable
+from uotp.cli.unsaid import shownUrl
 from uotp.monitoring import (
     ASK_DISCONNECT,
     ASK_RELOAD,
@@ -94,7 +95,7 @@ def nobodyWords(options: OperateOptions, environment: Mapping[str, str]) -> str:
     """
     own = "if it has a --control PATH of its own, give that by --socket PATH"
     if options.programName:
-        return f"no running uotp program matches {printable(options.programName)}: {own}"
+        return f"no running uotp program matches {printable(shownUrl(options.programName))}: {own}"
     places = printable(", ".join(searchedDirectories(environment)))
     return f"no uotp program answers on this host (looked in {places}): {own}"
 

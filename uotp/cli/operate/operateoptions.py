@@ -10,6 +10,7 @@ from twisted.python import usage
 
 from uotp.cli.options import Flag, GnuOptions, Option
 from uotp.cli.parsers import absolutePath, parseSecondsFrom
+from uotp.cli.unsaid import isUrl, shownUrl
 
 LEAST_INTERVAL_SECONDS = 0.2
 """A program gives the same report for almost a second, so that less shows nothing more."""
@@ -48,6 +49,9 @@ class OperateOptions(GnuOptions):
         if words and not words[0]:
             reason = "one argument is needed, and it is empty"
             raise usage.UsageError(reason)
+        if words and isUrl(words[0]):
+            reason = f"{shownUrl(words[0])}: a name is needed, and no URL"
+            raise usage.UsageError(reason)
         self.word = words[0] if words else ""
 
     def postOptions(self) -> None:
@@ -58,7 +62,7 @@ class OperateOptions(GnuOptions):
         """
         super().postOptions()
         if self["socket"] and self.word and not self.needsWord:
-            reason = f"--socket and the name {self.word} exclude each other"
+            reason = f"--socket and the name {shownUrl(self.word)} exclude each other"
             raise usage.UsageError(reason)
 
     @property
