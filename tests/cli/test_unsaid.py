@@ -14,8 +14,9 @@ from uotp.cli.cert.initial import CertOptions, InitOptions
 from uotp.cli.cert.renewing import RenewOptions
 from uotp.cli.cert.revoking import RevokeOptions
 from uotp.cli.check import CheckOptions
+from uotp.cli.main import MainOptions, noCommand
 from uotp.cli.operate.operateoptions import DisconnectOptions, ReloadOptions, StatusOptions
-from uotp.cli.options import GnuOptions, Option
+from uotp.cli.options import SECRET_NAMES, GnuOptions, Option
 from uotp.cli.unsaid import isUrl, shownPlace, shownUrl
 
 
@@ -149,6 +150,15 @@ class RefusedTests(SynchronousTestCase):
             ["--allow 10.0.0.0/8 --http-path /SECRET"],
         ):
             self.assertUnsaid(uotp.cli.server.Options(), "127.0.0.1:1", *words)
+
+    def test_theyAreKnownToAllPrograms(self) -> None:
+        rows = (*uotp.cli.client.Options.rows, *uotp.cli.server.Options.rows)
+        self.assertEqual({row.name for row in rows if isinstance(row, Option) and row.isSecret}, SECRET_NAMES)
+        for words in (["--http-path \u201c/SECRET\u201d"], ['--http-path="/SECRET"'], ["--http-path", "'/SECRET'"]):
+            self.assertUnsaid(uotp.cli.client.Options(), "a.test:1", *words)
+            self.assertUnsaid(MainOptions(), *words)
+        for word in ("http-path=/SECRET", '"--http-path=/SECRET"', "\u201c--proxy=http://u:SECRET@a.test:1\u201d"):
+            self.assertNotIn("SECRET", noCommand(word))
 
     def test_aUrlInThePlaceOfAnything(self) -> None:
         """

@@ -21,7 +21,7 @@ from uotp.cli.announcement import Announcement
 from uotp.cli.configurable import ConfigurableOptions
 from uotp.cli.endservice import START_EXIT_STATUS, EndService, Reloadable
 from uotp.cli.introduction import introduce
-from uotp.cli.options import Repeated
+from uotp.cli.options import SECRET_NAMES, Repeated
 from uotp.cli.parsers import (
     NOWHERE,
     parsePort,
@@ -95,7 +95,7 @@ class CommonOptions(ConfigurableOptions):
         @return: that a word lacks its hyphens, without what may be a secret.
         """
         name = re.split(r"[=\s]", word, maxsplit=1)[0]
-        told = f"{name}={UNSAID}" if name != word and name in self.secretNames() else shownUrl(word)
+        told = f"{name}={UNSAID}" if name != word and name in SECRET_NAMES else shownUrl(word)
         return f"the word {told} has no hyphens: write --{told}"
 
     def _takeDestination(self, words: Sequence[str], instead: str) -> None:

@@ -21,8 +21,7 @@ from twisted.logger import LoggingFile, LogLevel, globalLogBeginner
 from uotp.cli.options import GnuOptions
 from uotp.cli.output import checkedOutput
 from uotp.cli.pasted import pastedTrouble
-from uotp.cli.unsaid import shownUrl
-from uotp.cli.words import shown
+from uotp.cli.unsaid import shownPlace
 from uotp.errors import StartError
 from uotp.telemetry import Logger, leadsToJournal, lineObserver, sayLast, unbuffered
 
@@ -208,10 +207,10 @@ def noCommand(word: str) -> str:
     """
     @return: what is said of a word that is no command.
     """
-    trouble = pastedTrouble(word, shownUrl)
+    trouble = pastedTrouble(word, shownPlace)
     if trouble is not None:
-        return f"the word {shownUrl(word)!a}: {trouble}"
-    reason = f"there is no command {shown(shownUrl(word))}"
+        return f"the word {shownPlace(word)!a}: {trouble}"
+    reason = f"there is no command {shownPlace(word)}"
     if word in MainOptions().synonyms:
         return f"{reason}: write uotp --{word}"
     similar = difflib.get_close_matches(word.lower().removeprefix("uotp-"), COMMANDS, 1)

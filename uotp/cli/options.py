@@ -33,6 +33,9 @@ COMPLETION_FLAG = "--_shell-completion"
 USUAL_COLUMNS = "80"
 """The help is so wide where no environment says how wide the terminal is."""
 
+SECRET_NAMES = frozenset({"http-path", "proxy"})
+"""The long names of the options whose word is a secret, of all programs: somebody may give one to the wrong program."""
+
 PATH_METAVARS = ("FILE", "DIR", "PATH")
 """What a word is called in the manual that is the name of a file, of a directory, or of either."""
 
@@ -301,13 +304,6 @@ class GnuOptions(usage.Options):
         """
         return {row.spelled: f"--{row.name}" for row in cls.rows if row.spelled is not None}
 
-    @classmethod
-    def secretNames(cls) -> frozenset[str]:
-        """
-        @return: the long names of the options whose word is a secret.
-        """
-        return frozenset(row.name for row in cls.rows if isinstance(row, Option) and row.isSecret)
-
     def parseOptions(self, options: Iterable[str] | None = None) -> None:
         """
         Parse a command line.
@@ -355,7 +351,7 @@ class GnuOptions(usage.Options):
         long = {name.removesuffix("="): name.endswith("=") for name in self.longOpt}
         short = {letter: str(self.synonyms[letter]) for letter in self.shortOpt if letter != ":"}
         try:
-            line = self.completed(tellApart(words, KnownOptions(long, short, self.whose, self.secretNames())))
+            line = self.completed(tellApart(words, KnownOptions(long, short, self.whose, SECRET_NAMES)))
         except WordsError as error:
             raise usage.UsageError(str(error)) from error
         for name, word in line.options:

@@ -37,7 +37,7 @@ class KnownOptions:
     @ivar short: the long name for each letter.
     @ivar whose: tells of an option that there is not, with its hyphens, which other program
         has it, as the end of a sentence; otherwise L{None}.
-    @ivar secret: the long names of those whose word is a secret.
+    @ivar secret: the long names of those whose word is a secret, also of other programs.
     """
 
     long: Mapping[str, bool]
