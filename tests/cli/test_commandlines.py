@@ -282,7 +282,10 @@ class OptionsTests(CommandTestCase):
             rest = [] if row[0] in {"--no-tls", *needed} else needed
             for option in spellings(row):
                 for words in ([*option, host, port], [host, *option, port], [host, port, *option]):
-                    options = parse(*words, *rest)
+                    try:
+                        options = parse(*words, *rest)
+                    except SystemExit:
+                        self.fail(f"{words} {rest}: {self.err.getvalue()}")
                     self.assertEqual(options[row[3]], row[4], words)
                     self.assertEqual((options["dst_address"], options["dst_port"]), (host, int(port)), words)
         self.assertEqual((self.out.getvalue(), self.err.getvalue()), ("", ""))

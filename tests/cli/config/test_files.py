@@ -632,8 +632,8 @@ class ReloadTests(ConfigurationTestCase):
         """
         Also where it names files, and the program has left the directory.
         """
-        os.chdir(self.directory)
         self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(self.directory)
         self.write('server = "a:1"\ncert = "a.pem"\nkey = "a.key"\n')
         options = client.Options()
         options.parseOptions(["vpn.toml", "b:2", "--key", "b.key", "--pin", PIN.hex()])
