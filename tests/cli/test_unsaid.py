@@ -16,8 +16,8 @@ from uotp.cli.cert.revoking import RevokeOptions
 from uotp.cli.check import CheckOptions
 from uotp.cli.main import MainOptions, noCommand
 from uotp.cli.operate.operateoptions import DisconnectOptions, ReloadOptions, StatusOptions
-from uotp.cli.options import SECRET_NAMES, GnuOptions, Option
-from uotp.cli.unsaid import isUrl, shownPlace, shownUrl
+from uotp.cli.options import GnuOptions, Option
+from uotp.cli.unsaid import SECRET_NAMES, isUrl, shownPlace, shownUrl
 
 
 class ShownTests(SynchronousTestCase):

@@ -125,7 +125,6 @@ class Options(CommonOptions):
             default="none",
             metavar="URL",
             choices=("env", "none"),
-            isSecret=True,
         ),
         Option(
             "proxy-auth-file",

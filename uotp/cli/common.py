@@ -21,13 +21,13 @@ from uotp.cli.announcement import Announcement
 from uotp.cli.configurable import ConfigurableOptions
 from uotp.cli.endservice import START_EXIT_STATUS, EndService, Reloadable
 from uotp.cli.introduction import introduce
-from uotp.cli.options import SECRET_NAMES, Repeated
+from uotp.cli.options import Repeated
 from uotp.cli.parsers import (
     NOWHERE,
     parsePort,
 )
 from uotp.cli.pidfile import removeStalePidFile
-from uotp.cli.unsaid import UNSAID, shownPlace, shownUrl
+from uotp.cli.unsaid import SECRET_NAMES, UNSAID, shownPlace, shownUrl
 from uotp.errors import ConfigurationError, StartError
 from uotp.monitoring import ControlPlace, usualDirectory
 from uotp.net import (

@@ -20,7 +20,7 @@ from twisted.python import usage
 import uotp
 from uotp.cli.helptext import commandLines, optionLines
 from uotp.cli.parsers import absolutePath
-from uotp.cli.unsaid import UNSAID, shownPlace, shownReason, shownUrl
+from uotp.cli.unsaid import SECRET_NAMES, UNSAID, shownPlace, shownReason, shownUrl
 from uotp.cli.words import KnownOptions, Line, WordsError, shown, tellApart
 from uotp.telemetry import sayLast
 
@@ -32,9 +32,6 @@ COMPLETION_FLAG = "--_shell-completion"
 
 USUAL_COLUMNS = "80"
 """The help is so wide where no environment says how wide the terminal is."""
-
-SECRET_NAMES = frozenset({"http-path", "proxy"})
-"""The long names of the options whose word is a secret, of all programs: somebody may give one to the wrong program."""
 
 PATH_METAVARS = ("FILE", "DIR", "PATH")
 """What a word is called in the manual that is the name of a file, of a directory, or of either."""
@@ -74,7 +71,6 @@ class Option:
     @ivar write: how the setting's default is written as a word.
     @ivar metavar: what the word is called in the manual, as C{FILE} or C{TIME}.
     @ivar choices: words that a shell may offer; others may be possible too.
-    @ivar isSecret: whether the word is not for the log.
     @ivar isPlace: whether the word says where something is, so that what stands behind a slash is not for the log.
     @ivar inline: what may stand in a configuration file in place of the name of a file, or L{None}.
     """
@@ -89,8 +85,14 @@ class Option:
     metavar: str = "WORD"
     choices: tuple[str, ...] = ()
     inline: Inline | None = None
-    isSecret: bool = False
     isPlace: bool = False
+
+    @property
+    def isSecret(self) -> bool:
+        """
+        Whether the word is not for the log.
+        """
+        return self.name in SECRET_NAMES
 
     def told(self, word: str) -> str:
         """
@@ -351,7 +353,7 @@ class GnuOptions(usage.Options):
         long = {name.removesuffix("="): name.endswith("=") for name in self.longOpt}
         short = {letter: str(self.synonyms[letter]) for letter in self.shortOpt if letter != ":"}
         try:
-            line = self.completed(tellApart(words, KnownOptions(long, short, self.whose, SECRET_NAMES)))
+            line = self.completed(tellApart(words, KnownOptions(long, short, self.whose)))
         except WordsError as error:
             raise usage.UsageError(str(error)) from error
         for name, word in line.options:

@@ -91,7 +91,6 @@ class Options(CommonOptions):
             parsePath,
             "httpPath",
             metavar="/PATH",
-            isSecret=True,
         ),
         Option(
             "fallback",

@@ -9,6 +9,9 @@ import re
 UNSAID = "..."
 """Stands for a word that is a secret, or for a part of one."""
 
+SECRET_NAMES = frozenset({"http-path", "proxy"})
+"""The long names of the options whose word is a secret, of all programs: somebody may give one to the wrong program."""
+
 _URL = re.compile(r"://|[A-Za-z]{2}:[/\\]|(wss?|https?)//")
 """What is in a URL, also in one with a mistake."""
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from uotp.cli.pasted import INVISIBLE, QUOTES, isDash, pastedTrouble, withHyphens
-from uotp.cli.unsaid import UNSAID, shownUrl
+from uotp.cli.unsaid import SECRET_NAMES, UNSAID, shownUrl
 
 MOST_SUGGESTIONS = 3
 """More names than this are no help to somebody who has mistyped one."""
@@ -37,13 +37,11 @@ class KnownOptions:
     @ivar short: the long name for each letter.
     @ivar whose: tells of an option that there is not, with its hyphens, which other program
         has it, as the end of a sentence; otherwise L{None}.
-    @ivar secret: the long names of those whose word is a secret, also of other programs.
     """
 
     long: Mapping[str, bool]
     short: Mapping[str, str]
     whose: Callable[[str], str | None]
-    secret: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -69,7 +67,7 @@ def tellApart(words: Sequence[str], known: KnownOptions) -> Line:
     """
     line = Line()
     pairs = zip(("", *words), words, strict=False)  # each with the one before it
-    rest = iter([withoutPaste(word, _shownAs(word, before, known)) for before, word in pairs])
+    rest = iter([withoutPaste(word, _shownAs(word, before)) for before, word in pairs])
     for word in rest:
         if word == "--":
             line.arguments.extend(rest)
@@ -91,35 +89,35 @@ def shown(word: str) -> str:
     return word or "''"
 
 
-def _shownAs(word: str, before: str, known: KnownOptions) -> Callable[[str], str]:
+def _shownAs(word: str, before: str) -> Callable[[str], str]:
     """
     @param before: the word before it.
     @return: what makes of a word, or of how it is to be written, what may be shown of that.
     """
-    if _isSecret(before, known):
+    if _isSecret(before):
         return lambda _: UNSAID
     name, equals, _ = word.partition("=")
-    if equals and _isSecret(name, known):
-        return lambda text: _withoutValue(text, known)
-    if any(f"--{name}" in re.split("[^a-z0-9-]", _plain(word)) for name in known.secret):
+    if equals and _isSecret(name):
+        return _withoutValue
+    if any(f"--{name}" in re.split("[^a-z0-9-]", _plain(word)) for name in SECRET_NAMES):
         return lambda _: UNSAID  # the option and its word in one
     return shownUrl
 
 
-def _withoutValue(text: str, known: KnownOptions) -> str:
+def _withoutValue(text: str) -> str:
     """
     @return: an option without its word; nothing of the word where that stands alone.
     """
     name, equals, _ = text.partition("=")
-    return f"{name}={UNSAID}" if equals and _isSecret(name, known) else UNSAID
+    return f"{name}={UNSAID}" if equals and _isSecret(name) else UNSAID
 
 
-def _isSecret(word: str, known: KnownOptions) -> bool:
+def _isSecret(word: str) -> bool:
     """
     @return: whether a word is, or begins, an option whose own word is a secret.
     """
     typed = withHyphens(_plain(word)).removeprefix("--").partition("=")[0]
-    return bool(typed) and any(name.startswith(typed) for name in known.secret)
+    return bool(typed) and any(name.startswith(typed) for name in SECRET_NAMES)
 
 
 def _plain(word: str) -> str:
@@ -149,7 +147,7 @@ def _long(word: str, rest: Iterator[str], known: KnownOptions) -> tuple[str, str
     @return: the option that a word with two hyphens is, which may take the next one.
     """
     typed, hasEquals, value = word[2:].partition("=")
-    _requireOneWord(word, typed, known)
+    _requireOneWord(word, typed)
     name = _fullName(typed, known)
     if known.long[name]:
         return name, value if hasEquals else _next(f"--{name}", name, rest, known)
@@ -166,7 +164,7 @@ def _short(word: str, rest: Iterator[str], known: KnownOptions) -> Iterator[tupl
     """
     name = word[1:].partition("=")[0]
     if len(name) > 1 and name in known.long:
-        told = _shownAs(word, "", known)(word)
+        told = _shownAs(word, "")(word)
         reason = f"{told} has one hyphen: write -{told}"
         raise WordsError(reason)
     for place in range(1, len(word)):
@@ -175,7 +173,7 @@ def _short(word: str, rest: Iterator[str], known: KnownOptions) -> Iterator[tupl
             raise WordsError(_unknown(f"-{letter}", [], known))
         name = known.short[letter]
         if known.long[name]:
-            _requireOneWord(word, behind[:1], known)
+            _requireOneWord(word, behind[:1])
             yield name, behind.removeprefix("=") if behind else _next(f"-{letter}", name, rest, known)
             return
         yield name, None
@@ -192,20 +190,20 @@ def _next(typed: str, name: str, rest: Iterator[str], known: KnownOptions) -> st
         reason = f"{spelled} needs a word behind it, and there is none"
         raise WordsError(reason)
     if len(word) > 1 and word[0] == "-" and (word[1] == "-" or word[1].isalpha()):
-        told = _shownAs(word, "" if word.removeprefix("--") in known.long else f"--{name}", known)(word)
+        told = _shownAs(word, "" if word.removeprefix("--") in known.long else f"--{name}")(word)
         reason = f"{spelled} needs a word behind it, and there is {told}: if that is the word, write --{name}={told}"
         raise WordsError(reason)
     return word
 
 
-def _requireOneWord(word: str, part: str, known: KnownOptions) -> None:
+def _requireOneWord(word: str, part: str) -> None:
     """
     @raise WordsError: when a space is in the part of a word where no space can be.
     """
     if any(letter.isspace() for letter in part):
         typed, value = re.split(r"\s", word, maxsplit=1)
         space, option = word[len(typed)], _nameIn(typed)
-        told = _shownAs(value, option, known)(value) if option == typed else UNSAID
+        told = _shownAs(value, option)(value) if option == typed else UNSAID
         reason = f"the word {option + space + told!a} has a space in it: write two words, {option} and {told.strip()}"
         raise WordsError(reason)
 
