@@ -44,6 +44,9 @@ INTRODUCTION_SECONDS = 0.1
 LAST_SECONDS = 10.0
 """What has not come back when nothing has come for so long is lost."""
 
+STAY_SECONDS = 0.5
+"""So often something is sent meanwhile that is not counted: clients of tests end sessions that are idle for 3 s."""
+
 
 class Ends(Protocol):
     """
@@ -53,6 +56,11 @@ class Ends(Protocol):
     def send(self, data: bytes) -> None:
         """
         Send one stamped block of L{SIZE} bytes, or lose it.
+        """
+
+    def stay(self) -> None:
+        """
+        Send what is no block, where a flow that stands still would be ended.
         """
 
     def sockets(self) -> list[socket.socket]:
@@ -105,6 +113,12 @@ class UdpEnds:
         with suppress(OSError):
             self._application.send(data)
 
+    def stay(self) -> None:
+        """
+        See L{Ends}.
+        """
+        self.send(WHO_AM_I)
+
     def sockets(self) -> list[socket.socket]:
         """
         See L{Ends}.
@@ -154,6 +168,11 @@ class TlsEnds:
         """
         with suppress(OSError):
             self._application.send(data)
+
+    def stay(self) -> None:
+        """
+        See L{Ends}.  A connection may stand still.
+        """
 
     def sockets(self) -> list[socket.socket]:
         """
@@ -267,7 +286,7 @@ class Bystander:
         ear = Ear()
         sockets = self._ends.sockets()
         due = clock = time.monotonic_ns()
-        finished = 0
+        finished = stayed = 0
         while True:
             wait = max(0, due - clock) / NANOSECONDS if self._sends else INTRODUCTION_SECONDS
             readable, _, _ = select.select([*(one.fileno() for one in sockets), ear.fileno()], [], [], wait)
@@ -281,6 +300,9 @@ class Bystander:
             if self._sends and clock >= due:
                 self._send(clock)
                 due = max(due + self._interval, clock)
+            elif finished and clock - stayed >= STAY_SECONDS * NANOSECONDS:
+                self._ends.stay()
+                stayed = clock
             if finished and (self._window.isWhole or self._window.quietSeconds(clock) > LAST_SECONDS):
                 say(self._window.report(finished))
                 finished = 0

@@ -374,11 +374,13 @@ class House:
 
     def verdict(self) -> Report:
         """
-        @return: what became of all that the bystander has sent since the mark, and how many of them the machine is
-            to blame for at the most; what is under way is waited for.
+        @return: what became of all that the bystander has sent since the mark, for how many seconds programs had no
+            processor, and for how many datagrams the machine is to blame for that at the most; what is under way is
+            waited for.
         """
         report = self.bystander.ask("finish")
-        return {**report, "excused": self._starvation.end() * self._rate}
+        starved = self._starvation.end()
+        return {**report, "starved": starved, "excused": starved * self._rate}
 
     def faults(self) -> list[str]:
         """
