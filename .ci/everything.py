@@ -50,7 +50,7 @@ SHOWN_LINES = {"command-1": 28}
 LEFT_OUT = {"packages"}
 """Where tests may be skipped: where the wheel is, there are no documents to compare with."""
 
-MOST_NAMED, LONGEST_CAUSE = 20, 300
+MOST_NAMED, LONGEST_CAUSE = 20, 600
 """So many failed tests are named at the end, each with so many characters of its cause."""
 
 INTERRUPTED_EXIT_STATUS = 130
@@ -207,10 +207,22 @@ def failedTests(text: str) -> Iterator[str]:
         lines = re.split(r"^-{70,}$", part, flags=re.MULTILINE)[0].strip().splitlines()
         if not lines or lines[0] not in {"[FAIL]", "[ERROR]"}:
             continue
-        causes = [line for line in lines if re.match(r"[\w.]*[A-Z]\w*(?:: |$)", line)]
         # The names come last: all that have failed in this way, or a module that could not be imported.
-        for name in itertools.takewhile(re.compile(r"\w+(?:\.\w+)+").fullmatch, reversed(lines)):
-            yield f"{name}: {causes[0][:LONGEST_CAUSE] if causes else lines[0]}"
+        names = list(itertools.takewhile(re.compile(r"\w+(?:\.\w+)+").fullmatch, reversed(lines)))
+        cause = causeOf(lines[: len(lines) - len(names)]) or lines[0]
+        yield from (f"{name}: {cause[:LONGEST_CAUSE]}" for name in names)
+
+
+def causeOf(lines: Sequence[str]) -> str:
+    """
+    @param lines: of one failure.
+    @return: what was raised, on one line.  Where it tells of another failure, that one; what programs have said after
+        it is left out.
+    """
+    raised = re.compile(r"[\w.]*[A-Z]\w*(?:: (?!Traceback )|$)")
+    cause = itertools.dropwhile(lambda line: not raised.match(line), lines)
+    told = itertools.takewhile(lambda line: not line.startswith("--- "), cause)
+    return " ".join(filter(None, map(str.strip, told)))
 
 
 async def runAll(steps: Steps) -> None:
