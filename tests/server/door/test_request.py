@@ -14,6 +14,7 @@ from uotp.errors import PeerError
 from uotp.server.door.heads import MOST_HEAD_LINES
 from uotp.server.door.request import (
     MOST_REQUEST_LINE_BYTES,
+    MOST_SEARCHED_BYTES,
     MOST_UPGRADE_BYTES,
     PathUpgrade,
     asksForPath,
@@ -156,6 +157,19 @@ class PathCrossedOutTests(SynchronousTestCase):
         notThere = (whole[:-20], whole[1:4] + whole[5:], elsewhere, b"GET /a\r\n" + whole)
         for shown in (*notThere, b"", b" ", b"GET"):
             self.assertEqual(pathCrossedOut(shown, PATH), shown)
+
+    def test_noMoreIsReadThanTheHeadOfARequest(self) -> None:
+        """
+        Whoever sends much makes no work by it, nor by what is alike.
+        """
+        first = b"POST / HTTP/1.1\r\n"
+        field = b"Referer: http://a" + PATH + b"\r\n"
+        crossed = field.replace(PATH, b"/" + b"x" * (len(PATH) - 1))
+        room = MOST_SEARCHED_BYTES - len(first) - len(b"Referer:")
+        near, far = (b"a" * (room - 2 + more) + b"\r\n" for more in (0, 1))
+        self.assertEqual(pathCrossedOut(first + near[9:] + field, PATH), first + near[9:] + crossed)
+        self.assertEqual(pathCrossedOut(first + far + field, PATH), first + far + field)
+        self.assertEqual(pathCrossedOut(first + field + field, PATH), first + crossed + field)
 
     def test_aShortPathMayBeThatOfAPage(self) -> None:
         for path in (b"/", b"/about", b"/" + b"a" * (SHORT_PATH - 2)):

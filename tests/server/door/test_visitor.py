@@ -788,6 +788,19 @@ class PathTests(VisitorTestCase):
             self.transports[-1].lose()
             self.settle()
 
+    def test_whoAsksForThePathLaterIsHeardWithoutItToo(self) -> None:
+        """
+        A browser asks for more on a connection that it has, and says where it comes from.
+        """
+        icon = b"GET /favicon.ico HTTP/1.1\r\nHost: a\r\nReferer: https://a" + PATH + b"\r\n\r\n"
+        again = REQUEST.replace(b"websocket", b"nothing")
+        self.accept().dataReceived(GET)
+        _, backend = self.reactor.connect()
+        for data in (icon, again, REQUEST):
+            self.transports[-1].protocol.dataReceived(data)
+        self.assertEqual(backend.heard, GET + (icon + again + REQUEST).replace(PATH, SEEN_PATH))
+        self.assertEqual(len(self.liveTunnels), 0)
+
     def test_whoAsksForAnotherPathIsHeardWhole(self) -> None:
         request = REQUEST.replace(PATH, b"/another")
         self.accept().dataReceived(request[:9])

@@ -26,13 +26,16 @@ MOST_REQUEST_LINE_BYTES = 2048
 MOST_UPGRADE_BYTES = 8192
 """So long the head of a request for the path may be, as with most web servers."""
 
-BEFORE_PATH = re.compile(
-    rb"\A[\r\n]*\S+ +(?:https?://[^/\s]*)?|^referer:[ \t]*https?://[^/\s]*", re.IGNORECASE | re.MULTILINE
-)
+BEFORE_PATH = re.compile(rb"[\r\n]*\S+ +(?:https?://[^/\s]*)?|\nreferer:[ \t]*https?://[^/\s]*", re.IGNORECASE)
 """
 What stands before the path in the first line of a request, where a proxy is told the host, too; and in the field by
-which a browser tells where it has been before.
+which a browser tells where it has been before, behind the line before it.
 """
+
+REFERER = b"\nreferer:"
+
+MOST_SEARCHED_BYTES = 8192
+"""So much of what comes is searched for the path: the head of a request is hardly ever longer."""
 
 HTTP = "it speaks HTTP"
 
@@ -68,14 +71,18 @@ def pathCrossedOut(shown: bytes, path: bytes) -> bytes:
     """
     Make what asks for the path in a wrong way fit for the log of a web server.
 
-    @param shown: all that has come.
+    @param shown: what has come, from the first line of a request on.
     @param path: the secret; a short one is none, and may be that of a page.
     @return: the same, but where it asks for the path, or for what begins with it, or says that it has been there, all
         of that is crossed out behind the first letter.  How long that takes does not tell where they differ.
     """
     if len(path) < SHORT_PATH:
         return shown
-    for before in BEFORE_PATH.finditer(shown):
+    head = shown[:MOST_SEARCHED_BYTES]
+    for at in (0, head.lower().find(REFERER)):
+        before = BEFORE_PATH.match(head, at) if at >= 0 else None
+        if before is None:
+            continue
         begin, end = before.end(), before.end() + len(path)
         if hmac.compare_digest(shown[begin:end], path):
             shown = shown[: begin + 1] + CROSSED_OUT * (len(path) - 1) + shown[end:]

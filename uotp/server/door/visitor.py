@@ -166,14 +166,14 @@ class Visitor(StateMachine[VisitState, VisitEvent], TwistedProtocol):
         """
         The web server behind us hears what has come of a request, though it may still be for us.
         """
-        rest = self._withoutPath()[self._passed :]
+        rest = self._withoutPath(self.shown)[self._passed :]
         if self._site is not None and rest:
             self._passed = len(self.shown)
             self._site.feed(rest)
 
-    def _withoutPath(self) -> bytes:
+    def _withoutPath(self, said: bytes) -> bytes:
         path = self._reception.path
-        return self.shown if path is None else pathCrossedOut(self.shown, path)
+        return said if path is None else pathCrossedOut(said, path)
 
     def _decide(self, reason: PeerError | None) -> None:
         """
@@ -190,7 +190,7 @@ class Visitor(StateMachine[VisitState, VisitEvent], TwistedProtocol):
         if self._site is None:
             self._site = self._reception.siteOf(self)
         self._watchOver()
-        shown, self._secretBytes = crossedOut(self._withoutPath())
+        shown, self._secretBytes = crossedOut(self._withoutPath(self.shown))
         self.shown = b""
         self._tell(shown[self._passed :])
         if self._hasPeerEnded and self._site is not None:
@@ -208,7 +208,7 @@ class Visitor(StateMachine[VisitState, VisitEvent], TwistedProtocol):
         elif self.state in AT_SITE:
             secret = min(self._secretBytes, len(data))
             self._secretBytes -= secret
-            self._tell(CROSSED_OUT * secret + data[secret:] if secret else data)
+            self._tell(CROSSED_OUT * secret + data[secret:] if secret else self._withoutPath(data))
 
     def _tell(self, data: bytes) -> None:
         self.allowance.spend(-(-len(data) // UNIT_BYTES))
