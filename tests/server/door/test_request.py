@@ -147,7 +147,8 @@ class PathCrossedOutTests(SynchronousTestCase):
         Also where more follows, and where the method is another one.
         """
         seen = b"/" + b"x" * (len(PATH) - 1)
-        for before in (b"GET ", b"\r\nPOST ", b"GET  ", b"GET http://vpn.example.com:8443", REFERRED):
+        lines = (b"GET ", b"\r\nPOST ", b"GET  ", b"GET http://vpn.example.com:8443", REFERRED)
+        for before in (*lines, b"GET /", REFERRED + b"//"):
             for behind in (b"", b" HTTP/1.1\r\n", b"?", b"/a HTTP/1.0\r\n\r\n" + PATH):
                 self.assertEqual(pathCrossedOut(before + PATH + behind, PATH), before + seen + behind)
 

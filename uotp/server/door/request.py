@@ -26,10 +26,13 @@ MOST_REQUEST_LINE_BYTES = 2048
 MOST_UPGRADE_BYTES = 8192
 """So long the head of a request for the path may be, as with most web servers."""
 
-BEFORE_PATH = re.compile(rb"[\r\n]*\S+ +(?:https?://[^/\s]*)?|\nreferer:[ \t]*https?://[^/\s]*", re.IGNORECASE)
+BEFORE_PATH = re.compile(
+    rb"(?:[\r\n]{0,4}\S{1,32} +(?:https?://[^/\s]*)?|\nreferer:[ \t]*https?://[^/\s]*)(?:/{1,8}(?=/))?", re.IGNORECASE
+)
 """
 What stands before the path in the first line of a request, where a proxy is told the host, too; and in the field by
-which a browser tells where it has been before, behind the line before it.
+which a browser tells where it has been before, behind the line before it.  Somebody may have put a URL together with
+a slash too many.  Methods have no more letters than are looked at here, so it takes no time to search an upload.
 """
 
 REFERER = b"\nreferer:"
