@@ -108,6 +108,14 @@ class ReadingTests(SynchronousTestCase):
         self.service.configurationTrouble = "line 3: no such key"
         self.assertEqual(self.service.filesTrouble, "line 3: no such key")
 
+    def test_theConfigurationFileIsStillBadWhenOtherFilesAreTakenUp(self) -> None:
+        told: list[str] = []
+        self.service.tellTrouble = told.append
+        self.service.configurationTrouble = "line 3: no such key"
+        self.service._takeUpTried("no key", True)
+        self.service._takeUpTried("", True)
+        self.assertEqual(told, ["no key", "line 3: no such key"])
+
     def test_whatIsInUseIsAdoptedOnlyWhenThatIsWanted(self) -> None:
         self.credentials.isInUse = True
         for ask, journal in ((self.service.takeUp, ["prepare"]), (self.service.reload, ["prepare", "adopt"])):

@@ -407,7 +407,7 @@ class TunnelService(Service):
         self._credentialsTrouble = trouble
         self.reloads[NOT_RELOADED if trouble else RELOADED] += isCounted
         if self.tellTrouble is not None:
-            self.tellTrouble(trouble)
+            self.tellTrouble(self.filesTrouble)
 
     def countReload(self, reading: Deferred[None]) -> Deferred[None]:
         """
