@@ -270,6 +270,10 @@ class AddTests(CertTestCase):
                 ("add", "a", *(f"--bundle={number}.test" for number in range(MAX_SERVERS + 1))),
                 "--bundle: a client takes 1 to 16 servers, and there are 17",
             ),
+            (
+                ("bundle", "a", *(f"{number}.test" for number in range(MAX_SERVERS + 1))),
+                "SERVER: a client takes 1 to 16 servers, and there are 17",
+            ),
             (("renew",), "NAME|server is needed"),
             (("renew", "client", "--host", "a.test"), "--host is for the server"),
             (("renew", "server", "--bundle", "a.test"), "--bundle is for clients"),

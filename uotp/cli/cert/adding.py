@@ -20,7 +20,7 @@ from uotp.cli.cert.shared import (
     serverAddress,
     withAuthority,
 )
-from uotp.net import MAX_SERVERS, ServerPlace
+from uotp.net import ServerPlace
 from uotp.pki import Granted, Issuer, Wish, hostsOfServer, nameMismatch, writeBundle
 from uotp.telemetry import sayLast
 from uotp.tls import publicKeyPin
@@ -48,7 +48,7 @@ class BundleOptions(PkiOptions):
 
     commandName: ClassVar[str] = "uotp cert bundle"
     positionals: ClassVar[str] = "NAME SERVER..."
-    arguments = (2, 1 + MAX_SERVERS)
+    arguments = (2, sys.maxsize)  # who has too many servers is told how many there may be
     longdesc = (
         "Makes NAME.uotp of the certificate and the key of a client that was added before: all that it needs in "
         f"one file, which `uotp-client NAME.uotp` runs.  SERVER is HOST[:PORT] (port {SERVER_PORT} if none) or "
