@@ -220,6 +220,15 @@ class CommonOptions(ConfigurableOptions):
             reason = f"the service manager hands in sockets, and so says where to listen: leave --{said[0]} out"
             self.refuse(reason)
 
+    def _another(self) -> ConfigurableOptions:
+        """
+        See L{ConfigurableOptions}.  It has the same sockets.
+        """
+        again = super()._another()
+        assert isinstance(again, CommonOptions)
+        again.given = self.given
+        return again
+
     def _usualOf(self, name: str) -> Any:
         row = next(row for row in self.rows if row.name == name)
         return () if isinstance(row, Repeated) else row.parse(self.defaults[name])  # type: ignore[union-attr]

@@ -37,6 +37,16 @@ def isConfigurationFile(arguments: Sequence[str]) -> bool:
     return isPath or (word.endswith(FILE_ENDINGS) and not isUrl(word))
 
 
+def directoryNow() -> str:
+    """
+    @return: where we are; empty where that is gone: then a file has its whole name, or is not found.
+    """
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""
+
+
 class ConfigurableOptions(GnuOptions):
     """
     Parses a command line that may name a configuration file.  An option that stands on the command line itself
@@ -46,6 +56,7 @@ class ConfigurableOptions(GnuOptions):
     @ivar configuration: what the file says, if there is one.
     @ivar directory: where we were when the file was read first, which a daemon leaves; empty before.
     @ivar isReadAgain: whether the file is read more than once, see L{uotp.cli.config.document.readDocument}.
+    @ivar isRunning: whether that is done while the program runs.
     """
 
     destinationKey: ClassVar[str]
@@ -53,7 +64,7 @@ class ConfigurableOptions(GnuOptions):
     def __init__(self) -> None:
         super().__init__()
         self.configuration: Configuration | None = None
-        self.isReadAgain = False
+        self.isReadAgain = self.isRunning = False
         self._typed: frozenset[str] = frozenset()
         self.directory = ""
         self._line = Line()
@@ -84,7 +95,7 @@ class ConfigurableOptions(GnuOptions):
         file, *destination = line.arguments
         self._typed = frozenset([name for name, _ in line.options] + ([self.destinationKey] if destination else []))
         self._line = line
-        self.directory = self.directory or os.getcwd()
+        self.directory = self.directory or directoryNow()
         found = readConfiguration(
             self, self.destinationKey, file, needsDestination=not destination, isReadAgain=self.isReadAgain
         )
@@ -117,8 +128,7 @@ class ConfigurableOptions(GnuOptions):
         @raise ConfigurationError: when no program could start with it.
         """
         file, *destination = self._line.arguments
-        again = type(self)()
-        again.isReadAgain, again.directory = True, self.directory
+        again = self._another()
         typed = [self._typedAgain(name, word) for name, word in self._line.options]
         try:
             again.understand([*typed, "--", os.path.join(self.directory, file), *destination])
@@ -128,6 +138,21 @@ class ConfigurableOptions(GnuOptions):
         except (usage.UsageError, ConfigurationError) as error:
             raise ConfigurationError(again.located(str(error))) from error
         return again
+
+    def _another(self) -> ConfigurableOptions:
+        """
+        @return: options that take the same command line while the program runs.
+        """
+        again = type(self)()
+        again.isReadAgain = again.isRunning = True
+        again.directory = self.directory
+        return again
+
+    def whose(self, typed: str) -> str | None:
+        """
+        See L{GnuOptions}.  While the program runs nothing is imported for it: it may be another user meanwhile.
+        """
+        return None if self.isRunning else super().whose(typed)
 
     def _typedAgain(self, name: str, word: str | None) -> str:
         """

@@ -5,6 +5,7 @@ Programs that are given a configuration file in place of options.
 from __future__ import annotations
 
 import os
+import pkgutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -627,6 +628,31 @@ class ReloadTests(ConfigurationTestCase):
         self.assertEqual(serving.changedKeys(), [])
         self.write(SERVER + 'bind-address = "0.0.0.0"\n')
         self.assertEqual(serving.changedKeys(), ["bind-address"])
+
+    def test_whoIsHandedItsSocketsMayHaveAWebSiteWhereItWouldListenOtherwise(self) -> None:
+        serving = self.server(SERVER + 'fallback = "127.0.0.1:8443"\n')
+        serving.given = GivenSockets({("0.0.0.0", 443): []})  # noqa: S104 - nothing listens
+        self.assertEqual(serving.changedKeys(), [])
+
+    def test_nothingIsLoadedForAReload(self) -> None:
+        """
+        It would be too late in a chroot, or as another user: whose key it may be is said at the start alone.
+        """
+        text = CLIENT + 'target = "a:1"\nlinger = 5\n'
+        self.assertIn("FILE:3: linger is a key of uotp-server", self.refusals(client, text))
+        options = self.client(CLIENT)
+        self.write(text)
+        self.patch(pkgutil, "resolve_name", self.fail)
+        reason = str(self.assertRaises(ConfigurationError, options.changedKeys)).replace(self.file, "FILE")
+        self.assertIn("FILE:3: there is no key linger", reason)
+
+    def test_theDirectoryInWhichItBeganMayBeGone(self) -> None:
+        self.addCleanup(os.chdir, os.getcwd())
+        gone = os.path.join(self.directory, "gone")
+        os.mkdir(gone)
+        os.chdir(gone)
+        os.rmdir(gone)
+        self.assertEqual(self.client(CLIENT).changedKeys(), [])
 
     def test_whatTheCommandLineSaysCountsAgain(self) -> None:
         """
