@@ -4,10 +4,14 @@ What errors do not repeat of a word.
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from twisted.python import usage
 from twisted.trial.unittest import SynchronousTestCase
 
 import uotp.cli.client
+import uotp.cli.doctor
 import uotp.cli.server
 from uotp.cli.cert.adding import AddOptions, BundleOptions
 from uotp.cli.cert.initial import CertOptions, InitOptions
@@ -130,6 +134,7 @@ class RefusedTests(SynchronousTestCase):
             ["--proxy", "-SECRET"],
             ["--proxy=socks5://a:1", "--proxy=http://u:SECRET@a.test:1"],
             ["--no-tls --proxy SECRET"],
+            ["\u2014--proxy SECRET"],
         ):
             self.assertUnsaid(uotp.cli.client.Options(), "a.test:1", *words)
         for words in (
@@ -148,6 +153,8 @@ class RefusedTests(SynchronousTestCase):
             ["--http-path/SECRET"],
             ["--http-path", "--/SECRET"],
             ["--allow 10.0.0.0/8 --http-path /SECRET"],
+            ["\u2013--http-path /SECRET"],
+            ["'---http-path /SECRET'"],
         ):
             self.assertUnsaid(uotp.cli.server.Options(), "127.0.0.1:1", *words)
 
@@ -197,6 +204,48 @@ class RefusedTests(SynchronousTestCase):
             (DisconnectOptions(), [url]),
         ):
             self.assertUnsaid(options, *words)
+
+    def test_whatIsInAFileInThePlaceOfItsName(self) -> None:
+        """
+        A shell puts the value of a variable there, for example.
+        """
+        key = "-----BEGIN PRIVATE KEY-----\nSECRET\n-----END PRIVATE KEY-----"
+        proxy = ["--proxy", "http://a.test:1"]
+        for words in (
+            ["--token-file", "SECRET-of-somebody"],
+            ["--token-file=SECRET/of/somebody"],
+            [*proxy, "--proxy-auth-file", "u:SECRET"],
+            [*proxy, "--proxy-auth-file", "u:SECRET/b"],
+            ["--key", key],
+            [f"--key={key}"],
+            ["-k", key],
+            [f"-k{key}"],
+            [f"--key {key}"],
+            [key],
+            [f"'{key}'"],
+            ["--cafile", f"a{key}"],
+            ["--allow", f"a{key}"],
+        ):
+            self.assertUnsaid(uotp.cli.client.Options(), "a.test:1", *words)
+            self.assertUnsaid(uotp.cli.doctor.DoctorOptions(), "a.test:1", *words)
+        self.assertUnsaid(uotp.cli.client.Options(), f"a{key}")
+        self.assertUnsaid(uotp.cli.client.Options(), f"a{key}", "b", "c")
+
+    def test_aLongNameOfAFileWithTokensMayBeOne(self) -> None:
+        directory = self.mktemp()
+        name = f"{directory}/the-tokens-of-somebody"
+        os.mkdir(directory)
+        for word in (name, os.path.abspath("not/there/at/all"), "./the-tokens-of-somebody", "~/the-tokens-of-somebody"):
+            options = uotp.cli.client.Options()
+            options.understand(["a.test:1", "--token-file", word])
+            self.assertEqual(options["token-file"], os.path.abspath(os.path.expanduser(word)))
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(directory)
+        options = uotp.cli.client.Options()
+        word = "the-tokens-of-somebody"
+        Path(word).touch()
+        options.understand(["a.test:1", "--token-file", word])
+        self.assertEqual(options["token-file"], os.path.abspath(word))
 
     def test_aFileIsNoUrl(self) -> None:
         """

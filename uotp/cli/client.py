@@ -16,6 +16,7 @@ from uotp.cli.common import CommonOptions, commandService
 from uotp.cli.options import Flag, Inline, Option, Repeated
 from uotp.cli.parsers import (
     absolutePath,
+    absolutePathOfLines,
     parseBytes,
     parseCount,
     parseMark,
@@ -130,7 +131,7 @@ class Options(CommonOptions):
             "proxy-auth-file",
             None,
             "file with one line, USER:PASSWORD, for the proxy",
-            absolutePath,
+            absolutePathOfLines,
             "proxyAuthFile",
             metavar="FILE",
             inline=Inline.LINES,

@@ -20,7 +20,7 @@ from twisted.python import usage
 import uotp
 from uotp.cli.helptext import commandLines, optionLines
 from uotp.cli.parsers import absolutePath
-from uotp.cli.unsaid import SECRET_NAMES, UNSAID, shownPlace, shownReason, shownUrl
+from uotp.cli.unsaid import SECRET_NAMES, UNSAID, mayBeLine, shownPlace, shownReason, shownUrl
 from uotp.cli.words import KnownOptions, Line, WordsError, shown, tellApart
 from uotp.telemetry import sayLast
 
@@ -98,7 +98,10 @@ class Option:
         """
         @return: the option's word as errors repeat it.
         """
-        return UNSAID if self.isSecret else shownPlace(word) if self.isPlace else shown(shownUrl(word))
+        isLine = self.inline is Inline.LINES and mayBeLine(word, word)
+        if self.isSecret or isLine:
+            return UNSAID
+        return shownPlace(word) if self.isPlace else shown(shownUrl(word))
 
     def valueOf(self, word: str) -> Any:
         """

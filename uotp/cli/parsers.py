@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from uotp.cli.quantities import bytesIn, howToWrite, isBareNumber, secondsIn
-from uotp.cli.unsaid import isUrl
+from uotp.cli.unsaid import isPem, isUrl, mayBeLine
 from uotp.net import MAX_PORT, Host
 from uotp.order import MAX_REORDER_SECONDS, MIN_REORDER_SECONDS, Order, OrderMode
 from uotp.tunnel import MAX_WORKERS
@@ -316,7 +316,7 @@ def absolutePath(word: str) -> str:
     """
     @return: the path made absolute, since a daemon changes its directory.  A tilde at its
         begin is the home directory: no shell puts that in its place behind an equals sign.
-    @raise ValueError: for an empty path, and for a URL.
+    @raise ValueError: for an empty path, for a URL, and for what a file holds.
     """
     if not word:
         reason = "a file name is needed"
@@ -324,4 +324,19 @@ def absolutePath(word: str) -> str:
     if isUrl(word):
         reason = "a file name is needed, and no URL"
         raise ValueError(reason)
+    if isPem(word):
+        reason = "a file name is needed, and not what is in the file"
+        raise ValueError(reason)
     return os.path.abspath(os.path.expanduser(word))
+
+
+def absolutePathOfLines(word: str) -> str:
+    """
+    @return: see L{absolutePath}; of a file that has a secret in each line.
+    @raise ValueError: as there, and for what may be such a line itself.
+    """
+    path = absolutePath(word)
+    if mayBeLine(word, path):
+        reason = "there is no file of such a name, and what stands in such a file has no place here"
+        raise ValueError(reason)
+    return path

@@ -8,6 +8,7 @@ from uotp.cli.addresses import parseBindAddress, parseListeningPlace
 from uotp.cli.options import Flag, Inline, Option, Repeated
 from uotp.cli.parsers import (
     absolutePath,
+    absolutePathOfLines,
     inAnyCase,
     parseBytes,
     parseCongestion,
@@ -94,7 +95,7 @@ COMMON_ROWS = (
         "token-file",
         None,
         "file with tokens, one on each line: a server lets in only clients that show one, and a client shows the first",
-        absolutePath,
+        absolutePathOfLines,
         "tokenFile",
         metavar="FILE",
         inline=Inline.LINES,

@@ -12,7 +12,7 @@ from twisted.python import usage
 from uotp.cli.addresses import parseNetwork, parseWebServer
 from uotp.cli.common import CommonOptions, commandService
 from uotp.cli.options import Inline, Option, Repeated
-from uotp.cli.parsers import absolutePath, parseCount, parsePercent, parseSeconds
+from uotp.cli.parsers import absolutePath, absolutePathOfLines, parseCount, parsePercent, parseSeconds
 from uotp.cli.rows import COMMON_ROWS, UNITS_HELP, listenRows
 from uotp.net import parsePath
 from uotp.server import CONNECTIONS_LIMIT, MIN_CONNECTIONS, MOST_SESSIONS, PERCENT, ServerSettings
@@ -79,7 +79,7 @@ class Options(CommonOptions):
             "clients",
             None,
             "list of the clients that may join: on each line the pin of a client's public key, and a name",
-            absolutePath,
+            absolutePathOfLines,
             "clients",
             metavar="FILE",
             inline=Inline.LINES,

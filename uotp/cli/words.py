@@ -13,13 +13,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from uotp.cli.pasted import INVISIBLE, QUOTES, isDash, pastedTrouble, withHyphens
-from uotp.cli.unsaid import SECRET_NAMES, UNSAID, shownUrl
+from uotp.cli.unsaid import SECRET_NAMES, UNSAID, isPem, shownUrl
 
 MOST_SUGGESTIONS = 3
 """More names than this are no help to somebody who has mistyped one."""
 
 LEAST_PART = 3
 """A part of a name that has fewer letters is in too many names."""
+
+_PARTS = re.compile("[^a-z0-9-]")
+"""What no name of an option has."""
 
 
 class WordsError(ValueError):
@@ -94,12 +97,12 @@ def _shownAs(word: str, before: str) -> Callable[[str], str]:
     @param before: the word before it.
     @return: what makes of a word, or of how it is to be written, what may be shown of that.
     """
-    if _isSecret(before):
+    if _isSecret(before) or isPem(word):
         return lambda _: UNSAID
     name, equals, _ = word.partition("=")
     if equals and _isSecret(name):
         return _withoutValue
-    if any(f"--{name}" in re.split("[^a-z0-9-]", _plain(word)) for name in SECRET_NAMES):
+    if any(part.startswith("--") and part.lstrip("-") in SECRET_NAMES for part in _PARTS.split(_plain(word))):
         return lambda _: UNSAID  # the option and its word in one
     return shownUrl
 
@@ -203,7 +206,7 @@ def _requireOneWord(word: str, part: str) -> None:
     if any(letter.isspace() for letter in part):
         typed, value = re.split(r"\s", word, maxsplit=1)
         space, option = word[len(typed)], _nameIn(typed)
-        told = _shownAs(value, option)(value) if option == typed else UNSAID
+        told = _shownAs(value, option)(value) if option == typed and not isPem(word) else UNSAID
         reason = f"the word {option + space + told!a} has a space in it: write two words, {option} and {told.strip()}"
         raise WordsError(reason)
 

@@ -239,6 +239,10 @@ class RefusalTests(ConfigurationTestCase):
         shown = "a-token-of-somebody-0123456789"
         words = 'token-file: there is no file of such a name; a line itself stands in an array, as ["..."]'
         self.assertEqual(self.refusals(client, f'{CLIENT}token-file = "{shown}"\n'), [f"FILE:2: {words}"])
+        self.assertEqual(self.refusals(client, f'{CLIENT}token-file = "of/{shown}"\n'), [f"FILE:2: {words}"])
+        text = f'{CLIENT}proxy = "http://p:1"\nproxy-auth-file = "u:word"\n'
+        self.assertEqual(self.refusals(client, text), [f"FILE:3: {words.replace('token', 'proxy-auth')}"])
+        os.mkdir(f"{self.directory}/of")
         for name in ("tokens", f"of/{shown}"):
             self.assertEqual(self.client(f'{CLIENT}token-file = "{name}"\n')["token-file"], f"{self.directory}/{name}")
 

@@ -12,16 +12,13 @@ from typing import Annotated, Any
 import msgspec
 
 from uotp.cli.options import Flag, Inline, Option, Repeated
-from uotp.cli.unsaid import isUrl, shownReason
+from uotp.cli.unsaid import isUrl, mayBeLine, shownReason
 
 MOST_ELEMENTS = 10_000
 """An array or a table has no more elements.  A server with more clients than that needs another way to know them."""
 
 MOST_SHOWN_LETTERS = 60
 """So much of a value is repeated in an error."""
-
-LEAST_SECRET_LETTERS = 16
-"""What is so long may be a token that somebody has put in the place of a file's name, so it is not repeated."""
 
 Scalar = str | int | float
 Elements = Annotated[list[Scalar], msgspec.Meta(max_length=MOST_ELEMENTS)]
@@ -209,7 +206,7 @@ def wordsIn(row: Option, value: Any, directory: str) -> Iterator[str]:
             raise ValueFault(reason, element if isinstance(value, list) else None)
         if isPath and word:
             path = os.path.join(directory, os.path.expanduser(word))
-            if row.inline is Inline.LINES and len(word) >= LEAST_SECRET_LETTERS and isNoFile(word, path):
+            if row.inline is Inline.LINES and mayBeLine(word, path):
                 reason = 'there is no file of such a name; a line itself stands in an array, as ["..."]'
                 raise ValueFault(reason)
             word = path
@@ -221,10 +218,3 @@ def wordsIn(row: Option, value: Any, directory: str) -> Iterator[str]:
             reason = f"{told}: {shownReason(error, word, row.told(word))}"
             raise ValueFault(reason, element if isinstance(value, list) else None) from error
         yield word
-
-
-def isNoFile(word: str, path: str) -> bool:
-    """
-    @return: whether a word names neither a file nor a place where one could be.
-    """
-    return not os.path.dirname(word) and not os.path.lexists(path)
