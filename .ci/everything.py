@@ -263,7 +263,8 @@ def main() -> int:
     work = Path(tempfile.mkdtemp(prefix="uotp-ci."))
     temporary = work / "tmp"  # some pips leave a directory behind
     temporary.mkdir()
-    for name in ("PYTHONPATH", "PYTHONHOME"):
+    # Where no bytecode is kept, each program of a test compiles all of it again: half of its start.
+    for name in ("PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE"):
         os.environ.pop(name, None)
     os.environ.update(TMPDIR=str(temporary), PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_ROOT_USER_ACTION="ignore")
     # A checkout may belong to somebody else than whoever runs this.
