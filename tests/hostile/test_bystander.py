@@ -5,12 +5,12 @@ Whoever looks on has to be able to go on looking.
 from __future__ import annotations
 
 import signal
-import time
 
+from bench.rig.programs import until
 from tests.hostile.trial import HostileTestCase
 
-STOPPED_SECONDS = 1.5
-"""More than has room in the buffers of the programs."""
+MANY = 1000
+"""More datagrams than have room in a buffer of L{tests.hostile.house.MOST_ROOM} bytes, which the kernel doubles."""
 
 
 class LossTests(HostileTestCase):
@@ -25,7 +25,7 @@ class LossTests(HostileTestCase):
         house = self.build(client=("--expire", "3"))
         house.mark()
         house.client.process.send_signal(signal.SIGSTOP)
-        time.sleep(STOPPED_SECONDS)
+        until(lambda: house.sample()["sent"] >= MANY, "the bystander has sent many")
         house.client.process.send_signal(signal.SIGCONT)
         self.assertGreater(house.verdict()["lost"], 0)
         self.assertHouseAsBefore()
