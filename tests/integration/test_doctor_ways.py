@@ -99,6 +99,27 @@ class InsideWebSocketTests(DoctorTestCase):
         for found in (self.examinedInside(f"{url}/another"), self.examinedInside(f"{other}/another")):
             self.assertRemedied(found, 16, "hello", "not known there (404)", "the path of the URL", "--http-path")
 
+    def throughAnother(self, name: str, *answer: str) -> None:
+        """
+        All is well through a web server, and when nothing is behind it that is seen.
+
+        @param answer: what is said of its answer then.
+        """
+        url = "wss://{}:{}".format(*startWebServer(self, name, self.pki, self.listening(self.behind())))
+        self.assertEqual(self.examinedInside(url + PATH)[0], 0)
+        nowhere = (LOOPBACK, freePort(socket.SOCK_STREAM))
+        url = "wss://{}:{}".format(*startWebServer(self, name, self.pki, nowhere))
+        self.assertRemedied(self.examinedInside(url + PATH), 16, "hello", *answer)
+
+    def test_caddy(self) -> None:
+        self.throughAnother("caddy", "cannot reach the server behind it (502)", "whether uotp-server runs")
+
+    def test_apache(self) -> None:
+        self.throughAnother("apache2", "(503)", "whether uotp-server runs")
+
+    def test_haproxy(self) -> None:
+        self.throughAnother("haproxy", "(503)", "whether uotp-server runs")
+
     def test_serverBehindNginxIsDown(self) -> None:
         url = self.nginx((LOOPBACK, freePort(socket.SOCK_STREAM)))
         found = self.examinedInside(url + PATH)
