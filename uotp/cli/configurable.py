@@ -127,16 +127,19 @@ class ConfigurableOptions(GnuOptions):
         @return: what the same command line says with the file as it is now.
         @raise ConfigurationError: when no program could start with it.
         """
-        file, *destination = self._line.arguments
-        again = self._another()
+        named, *destination = self._line.arguments
+        file, again = os.path.join(self.directory, named), self._another()
         typed = [self._typedAgain(name, word) for name, word in self._line.options]
         try:
-            again.understand([*typed, "--", os.path.join(self.directory, file), *destination])
+            again.understand([*typed, "--", file, *destination])
             again.requireSense()
         except FaultsError as error:
             raise ConfigurationError(str(error)) from error
         except (usage.UsageError, ConfigurationError) as error:
             raise ConfigurationError(again.located(str(error))) from error
+        except ImportError as error:  # for a name with other letters than those of ASCII, for example
+            reason = f"{file}: it cannot be read again while the program runs (is it in a chroot?): {error}"
+            raise ConfigurationError(reason) from error
         return again
 
     def _another(self) -> ConfigurableOptions:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import idna
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 
@@ -650,6 +651,21 @@ class ReloadTests(ConfigurationTestCase):
         reason = str(self.assertRaises(ConfigurationError, options.changedKeys)).replace(self.file, "FILE")
         self.assertIn("FILE:3: there is no key linger", reason)
 
+    def test_whatCannotBeLoadedAnyMoreIsSaid(self) -> None:
+        """
+        Names with other letters than those of ASCII need a module that is loaded for them alone.
+        """
+
+        def load(*_: object, **__: object) -> None:
+            reason = "No module named 'idna.uts46data'"
+            raise ImportError(reason)
+
+        options = self.client(CLIENT)
+        self.patch(idna, "uts46_remap", load)
+        self.write('server = "b\u00fccher.example:1"\n')
+        reason = str(self.assertRaises(ConfigurationError, options.changedKeys))
+        self.assertIn("vpn.toml: it cannot be read again while the program runs (is it in a chroot?): ", reason)
+
     def test_theDirectoryInWhichItBeganMayBeGone(self) -> None:
         self.addCleanup(os.chdir, os.getcwd())
         gone = os.path.join(self.directory, "gone")
@@ -666,7 +682,9 @@ class ReloadTests(ConfigurationTestCase):
         os.chdir(self.directory)
         self.write('server = "a:1"\ncert = "a.pem"\nkey = "a.key"\n')
         options = client.Options()
-        options.parseOptions(["vpn.toml", "b:2", "--key", "b.key", "--pin", PIN.hex()])
+        Path("the-tokens-of-somebody").touch()
+        typed = ["--key", "b.key", "--pin", PIN.hex(), "--token-file", "the-tokens-of-somebody"]
+        options.parseOptions(["vpn.toml", "b:2", *typed])
         os.chdir("/")
         self.write('server = "c:3"\ncert = "a.pem"\nkey = "c.key"\npin = "1"\npool-size = 5\n')
         reason = self.assertRaises(ConfigurationError, options.changedKeys)
