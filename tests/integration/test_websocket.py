@@ -5,6 +5,7 @@ printed there, and to another implementation of WebSocket.
 
 from __future__ import annotations
 
+import http.client
 import os
 import socket
 import threading
@@ -139,6 +140,25 @@ class WebServerTests(_WebSocketTestCase):
         self.client.waitForLine("no tunnel to .* is left")
         flow.both(b"after")
         self.assertStops(self.client)
+
+    def test_clientsDoNotComeOnConnectionsOfVisitors(self) -> None:
+        """
+        A web server keeps connections, as nginx does by itself from 1.30 on, and a browser has looked at the path.
+        """
+        host, port = self.listening(self.server)
+        kept = f"upstream kept {{ server {host}:{port}; keepalive 4; }}"
+        door = self.webServer("nginx", ("http {", f"http {{ {kept}"), (f"http://{host}:{port}", "http://kept"))
+        trusted = tlsContext(self.pki.caCertificate)
+        trusted.set_alpn_protocols(["http/1.1"])
+        for _ in range(2):
+            browser = http.client.HTTPSConnection(*door, context=trusted, timeout=HANG_SECONDS)
+            self.addCleanup(browser.close)
+            browser.request("GET", PATH)
+            self.assertEqual(browser.getresponse().status, http.HTTPStatus.NOT_FOUND)
+        flow = self.clientFlow(door)
+        flow.openPool()
+        flow.both(b"all pass")
+        self.assertEqual(said(self.client, "(404)"), [])
 
     def test_otherAnswersAreSaid(self) -> None:
         """

@@ -796,10 +796,33 @@ class PathTests(VisitorTestCase):
         again = REQUEST.replace(b"websocket", b"nothing")
         self.accept().dataReceived(GET)
         _, backend = self.reactor.connect()
-        for data in (icon, again, REQUEST):
+        for data in (icon, again, REQUEST[:-2]):
             self.transports[-1].protocol.dataReceived(data)
-        self.assertEqual(backend.heard, GET + (icon + again + REQUEST).replace(PATH, SEEN_PATH))
-        self.assertEqual(len(self.liveTunnels), 0)
+        self.assertEqual(backend.heard, GET + (icon + again + REQUEST[:-2]).replace(PATH, SEEN_PATH))
+        self.assertEqual((self.transports[-1].finished, len(self.liveTunnels)), (False, 0))
+
+    def test_whereAVisitorWasAClientIsSentToANewConnection(self) -> None:
+        """
+        A web server before us keeps a connection for whoever comes next.
+        """
+        other = REQUEST.replace(PATH, b"/another")
+        for door in (self.acceptor._entrance.visitors._door, Door(PATH, needsPath=True)):
+            self.acceptor._entrance.visitors._door = door
+            self.accept().dataReceived(GET)
+            stream = self.transports[-1]
+            if door.fallback is not None:
+                site, backend = self.reactor.connect()
+                site.dataReceived(b"HTTP/1.1 200 OK\r\n\r\n")
+            stream.protocol.dataReceived(other)
+            self.assertFalse(stream.finished)
+            said = list(stream.stream)
+            for _ in range(2):
+                stream.protocol.dataReceived(REQUEST)
+                self.assertTrue(stream.finished)
+            self.assertEqual(stream.stream, said)
+            stream.lose()
+            self.assertNothingLeft()
+        self.assertEqual(backend.heard, GET + other)
 
     def test_whoAsksForAnotherPathIsHeardWhole(self) -> None:
         request = REQUEST.replace(PATH, b"/another")

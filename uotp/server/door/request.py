@@ -111,6 +111,18 @@ def judgeRequest(shown: bytes, path: bytes) -> PathUpgrade | None:
     return judgeHead(shown)
 
 
+def asksWhole(shown: bytes, path: bytes) -> bool:
+    """
+    @param shown: what has come at one go.
+    @param path: the secret.
+    @return: whether it is, or begins with, all of an upgrade at the path.
+    """
+    try:
+        return shown.startswith(METHOD) and judgeRequest(shown, path) is not None
+    except PeerError:
+        return False
+
+
 def judgeHead(shown: bytes) -> PathUpgrade | None:
     """
     Judge a request whose first line is right.

@@ -23,7 +23,7 @@ from uotp.errors import PeerError
 from uotp.process import StateMachine
 from uotp.server.door.lingering import LingeringClose
 from uotp.server.door.patience import DOOR_LOOK_SECONDS, DoorPatience
-from uotp.server.door.request import METHOD, judgeRequest, pathCrossedOut
+from uotp.server.door.request import METHOD, asksWhole, judgeRequest, pathCrossedOut
 from uotp.server.door.seams import Site, VisitedStream, VisitReception
 from uotp.server.door.visitstates import AT_SITE, UNDECIDED, VISIT_STATES, VisitEvent, VisitState
 from uotp.server.strangers import Stranger
@@ -206,9 +206,20 @@ class Visitor(StateMachine[VisitState, VisitEvent], TwistedProtocol):
             self.shown += data
             self._judge()
         elif self.state in AT_SITE:
+            if self._asksForTunnel(data):
+                self.siteEnded()
+                return
             secret = min(self._secretBytes, len(data))
             self._secretBytes -= secret
             self._tell(CROSSED_OUT * secret + data[secret:] if secret else self._withoutPath(data))
+
+    def _asksForTunnel(self, data: bytes) -> bool:
+        """
+        @return: whether a client asks for the path on a connection on which a visitor was before: a web server before
+            us may send the requests of all through one.  Where such a connection ends, it asks again on a new one.
+        """
+        path = self._reception.path
+        return path is not None and not self._secretBytes and asksWhole(data, path)
 
     def _tell(self, data: bytes) -> None:
         self.allowance.spend(-(-len(data) // UNIT_BYTES))
