@@ -4,6 +4,8 @@ Where a server is, for a request of HTTP.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from uotp.errors import ConfigurationError
@@ -65,5 +67,8 @@ class RequireServersTests(SynchronousTestCase):
         self.assertIn("1 to 16 servers, and there are 0", self.refused())
         self.assertIn("1 to 16 servers, and there are 17", self.refused(*many))
         self.assertEqual(self.refused(one, one), "the server wss://a.test:443/... is named twice")
+        self.assertEqual(
+            self.refused(one, replace(one, host="A.test")), "the server wss://A.test:443/... is named twice"
+        )
         found = self.refused(ServerPlace("a.test", 443, "/secret?"))
         self.assertEqual(found, "the server wss://a.test:443/...: a path has neither ? nor #")

@@ -237,7 +237,7 @@ class Options(CommonOptions):
             except ValueError as error:
                 reason = f"server {words.shown}: {error}"
                 raise usage.UsageError(reason) from error
-            if place in places:
+            if place.anyCase in [each.anyCase for each in places]:
                 reason = f"server {words.shown}: it is named twice"
                 raise usage.UsageError(reason)
             places.append(place)

@@ -24,7 +24,9 @@ def meaningIn(key: str, value: Any) -> Any:
 
 def _withoutCase(value: Any) -> Any:
     match value:
-        case ServerPlace() | ProxyPlace():
+        case ServerPlace():
+            return value.anyCase
+        case ProxyPlace():
             return replace(value, host=_nameOf(value.host))
         case (str() as host, int() as port):
             return _nameOf(host), port

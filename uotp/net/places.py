@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from uotp.errors import ConfigurationError
 from uotp.net.hosts import Host
-from uotp.net.names import dnsName
+from uotp.net.names import dnsName, lookupName
 
 MAX_SERVERS = 16
 """So many servers may be named.  Each may cost a source a connection that carries nothing."""
@@ -47,6 +47,14 @@ class ServerPlace:
         Host and port.
         """
         return self.host, self.port
+
+    @property
+    def anyCase(self) -> ServerPlace:
+        """
+        The same place for all ways to write the name of its host, which has no case.
+        """
+        isName = Host.parse(self.host).address is None
+        return replace(self, host=lookupName(self.host)) if isName else self
 
     def hostField(self, *, isPlain: bool = False) -> str:
         """
@@ -96,12 +104,13 @@ def parsePath(text: str) -> str:
 
 def requireServers(servers: Sequence[ServerPlace]) -> None:
     """
-    @param servers: those of one client.
+    @param servers: those of one client, whose hosts are good.
     @raise ConfigurationError: when there are none or too many, when a path cannot be used, or when two are the same.
     """
     if not 1 <= len(servers) <= MAX_SERVERS:
         reason = f"a client takes 1 to {MAX_SERVERS} servers, and there are {len(servers)}"
         raise ConfigurationError(reason)
+    known: set[ServerPlace] = set()
     for place in servers:
         if place.path is not None:
             try:
@@ -109,6 +118,7 @@ def requireServers(servers: Sequence[ServerPlace]) -> None:
             except ValueError as error:
                 reason = f"the server {place.shown()}: {error}"
                 raise ConfigurationError(reason) from error
-        if servers.count(place) > 1:
+        if place.anyCase in known:
             reason = f"the server {place.shown()} is named twice"
             raise ConfigurationError(reason)
+        known.add(place.anyCase)

@@ -157,6 +157,7 @@ class ValuesTests(ConfigurationTestCase):
             ('server = "wss://a.example/s?x"', "server: wss://a.example/...: a path has neither ? nor #"),
             ('server = ["a:1", "wss://u:secret@b/x"]', "server: wss://b/...: a URL has no user"),
             ('server = ["a:1", "a:1"]', "FILE:1: server a:1: it is named twice"),
+            ('server = ["a:1", "wss://a:1", "A:1"]', "FILE:1: server A:1: it is named twice"),
             ('no-tls = true\nserver = ["a:1", "wss://b/secret"]', "FILE:2: server wss://b/...: wss:// has TLS"),
         ):
             error = self.refusals(client, text)
