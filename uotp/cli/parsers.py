@@ -337,6 +337,6 @@ def absolutePathOfLines(word: str) -> str:
     """
     path = absolutePath(word)
     if mayBeLine(word, path):
-        reason = "there is no file of such a name, and what stands in such a file has no place here"
+        reason = "there is no such file: its name is needed here, and not what is in it"
         raise ValueError(reason)
     return path
