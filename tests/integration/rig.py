@@ -29,6 +29,9 @@ HOSTS = (LOOPBACK, "::1", "localhost")
 
 PLAIN = ("--no-tls",)
 
+SLOW_WORDS = r"no TLS handshake after|showed no session id in|waited too long"
+"""What our programs say where a handshake takes seconds."""
+
 
 def twistdCommand(*words: str) -> list[str]:
     """
@@ -82,6 +85,15 @@ def said(program: Program, words: str) -> list[str]:
     @return: the lines of a program's output that have these words.
     """
     return [line for line in program.lines if words in line]
+
+
+def warned(program: Program) -> list[str]:
+    """
+    @return: the warnings and errors among the lines of a program's output, but for those that a slow machine brings
+        about: a handshake, or a datagram that waits for one, takes seconds there.
+    """
+    levels, slow = re.compile(r"#(warn|error|critical)\]"), re.compile(SLOW_WORDS)
+    return [line for line in program.lines if levels.search(line) and not slow.search(line)]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from tests.integration.correspondence import ANSWER_SECONDS, Address
 from tests.integration.harness import requireProcfs
 from tests.integration.pairs import numbered
 from tests.integration.rawpeers import ONE_ID, OTHER_ID, RawServer, RawTunnel, rawClient
-from tests.integration.rig import PLAIN, Pair, RigTestCase, said
+from tests.integration.rig import PLAIN, Pair, RigTestCase, said, warned
 from tests.integration.udpends import AGAIN, AGAIN_SECONDS, PROOF_BYTES, PROOF_DATAGRAMS, Flow, UdpEnd
 from uotp.session.backlog import MAX_AGE_SECONDS
 
@@ -276,7 +276,7 @@ class ReturnTests(RigTestCase):
                 target.close()
         self.assertEqual(len(sources), 1)
         self.assertEqual(len(said(pair.server, "opened")), 1)
-        self.assertEqual(said(pair.client, "#warn]"), [])
+        self.assertEqual(warned(pair.client), [])
 
     def test_applicationMayGoAndComeBack(self) -> None:
         """

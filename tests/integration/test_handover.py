@@ -14,7 +14,7 @@ from tests.integration.loads import IN_ORDER, Load, LoadTestCase, settle, waitFo
 from tests.integration.rawformat2 import TRAIN, RawFrame, serverHello, takeRaw2
 from tests.integration.rawpeers import RawServer
 from tests.integration.relay import Relay
-from tests.integration.rig import PLAIN, said, serverWords
+from tests.integration.rig import PLAIN, said, serverWords, warned
 
 TUNNELS = 4
 
@@ -74,8 +74,8 @@ class ReplacementTests(LoadTestCase):
         self.assertLessEqual(most, OPEN_AT_ONCE)
         until(lambda: sum(not one.isLeft for one in relay.connections) <= TUNNELS + 1, "all others have been closed")
         self.assertEqual(loads[0].sources, {flow.source})
-        self.assertEqual(said(pair.client, "#warn]"), [])
-        self.assertEqual(said(pair.server, "#warn]"), [])
+        self.assertEqual(warned(pair.client), [])
+        self.assertEqual(warned(pair.server), [])
 
     def test_oldTunnelsAreReplaced(self) -> None:
         """

@@ -18,7 +18,7 @@ from tests.integration.hosts import needTwoHosts, newNamespace
 from tests.integration.loads import IN_ORDER, IN_USE, SIZE, Load, LoadTestCase, settle, waitForAll
 from tests.integration.rawpeers import ID_BYTES, ONE_ID, rawClient
 from tests.integration.relay import Relayed
-from tests.integration.rig import PLAIN, said
+from tests.integration.rig import PLAIN, said, warned
 from uotp.pki.directory import Pki
 
 HELLO_SECONDS = 10.0
@@ -284,7 +284,7 @@ class ProofTests(LoadTestCase):
         time.sleep(patient.PATIENCE_SECONDS + 1)  # an answer would be overdue by now
         flow.both(b"still here")
         self.assertEqual([one.isLeft for one in relay.connections], [False] * 4)
-        self.assertEqual(said(pair.client, "#warn]"), [])
+        self.assertEqual(warned(pair.client), [])
 
     def test_tunnelsOfFormat1AreReplaced(self) -> None:
         """

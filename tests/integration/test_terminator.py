@@ -17,7 +17,7 @@ from tests.integration.correspondence import Address
 from tests.integration.harness import needed
 from tests.integration.loads import LoadTestCase, waitForAll
 from tests.integration.pairs import numbered
-from tests.integration.rig import PLAIN, said
+from tests.integration.rig import PLAIN, warned
 from tests.integration.udpends import Flow
 from uotp.pki.directory import Pki
 
@@ -153,7 +153,7 @@ class TerminatorTests(LoadTestCase):
         until(lambda: len(relay.connections) >= 4 + REPLACED, "tunnels have been replaced")
         load.stop()
         self.assertWhole(load)
-        self.assertEqual(said(self.client, "#warn]"), [])
+        self.assertEqual(warned(self.client), [])
         self.assertEqual(len(load.sources), 1)
 
     def test_format1IsSpokenThroughATerminatorThatOffersNothing(self) -> None:

@@ -20,7 +20,7 @@ from bench.rig.programs import Program, until
 from tests.doubles.certificates import CLIENT, DAY, NOW, Authority, Issued, pem, selfSigned
 from tests.integration.correspondence import Address
 from tests.integration.harness import needed, runToEnd
-from tests.integration.rig import RigTestCase, said
+from tests.integration.rig import RigTestCase, said, warned
 from tests.integration.udpends import AGAIN, Flow, UdpEnd
 from uotp.tls.pins import publicKeyPin
 
@@ -98,11 +98,11 @@ class TrustTestCase(RigTestCase):
 
     def assertComplaints(self, program: Program, *complaints: str) -> None:
         """
-        These are all the warnings and errors of a program, each of them once.
+        These are all the warnings and errors of a program, each of them once; see L{warned}.
 
         @param complaints: regular expressions.
         """
-        lines = [line for line in program.lines if re.search(r"#(warn|error|critical)\]", line)]
+        lines = warned(program)
         self.assertEqual(len(lines), len(complaints), program.name)
         for line, complaint in zip(lines, complaints, strict=True):
             self.assertRegex(line, complaint)
@@ -367,7 +367,7 @@ class VersionTests(TrustTestCase):
         self.assertEqual(self.serialSeen(address), renewed.certificate.serial_number)
         flow.both(b"after")
         self.assertEqual(flow.source, source)
-        self.assertEqual(said(client, "#warn]"), [])
+        self.assertEqual(warned(client), [])
 
     def test_revokedClientIsOutAfterSighup(self) -> None:
         """
