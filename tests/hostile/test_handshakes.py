@@ -25,7 +25,8 @@ FAR_SECONDS = 0.4
 ELSEWHERE = addresses(1, 99)[0]
 """Where newcomers are, while somebody attacks from another address."""
 
-MEBIBYTES = 32
+MEBIBYTES = 48
+"""As many connections as are kept that have not said who they are take 32, within their handshakes with TLS."""
 
 VISITORS_MEBIBYTES = 96
 """More than 1024 visitors take, as many as a worker has at the most, and 512 who have not said yet what they are."""
