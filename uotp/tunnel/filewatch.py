@@ -112,8 +112,8 @@ class FileWatch:
         if not self._isBlind:
             self._isBlind = True
             self._log.info(
-                "the files of certificates, keys and lists cannot be seen from here, so that what changes in them is "
-                "not taken up by itself"
+                "the files of certificates, keys and lists cannot be seen from here: as long as that is so, what "
+                "changes in them is not taken up by itself"
             )
 
     def _taken(self, isNew: Any) -> None:
