@@ -34,7 +34,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 LOOK_SECONDS = 0.01
 
-PATIENT = WorkerPace(stopSeconds=HANG_SECONDS, readyTicks=10_000, startTicks=10_000)
+PATIENT = WorkerPace(killSeconds=HANG_SECONDS, stopSeconds=HANG_SECONDS, readyTicks=10_000, startTicks=10_000)
 """Nothing is ended since this machine is slow."""
 
 
