@@ -8,7 +8,6 @@ import fcntl
 import os
 import random
 import socket
-import tempfile
 from functools import cache
 
 LOOPBACK = "127.0.0.1"
@@ -16,6 +15,8 @@ LOOPBACK = "127.0.0.1"
 FIXED_PORTS = range(12000, 32000)
 """For programs that cannot choose a port by themselves: below what kernels hand out."""
 
+CLAIMS_FOLDER = "/tmp"  # noqa: S108 - a file that others have put there is not opened
+"""Where claims of ports are, wherever a process has its other temporary files."""
 
 _given: set[int] = set()
 """Those that this process has given already.  Whoever was given one may not have bound it yet."""
@@ -27,7 +28,7 @@ def _claims() -> int:
     @return: the descriptor of a file that is one for all processes of a user.  Each has locked as many of its
         bytes as it has given ports, until it ends.
     """
-    name = os.path.join(tempfile.gettempdir(), f"uotp-ports-{os.getuid()}.lock")
+    name = os.path.join(CLAIMS_FOLDER, f"uotp-ports-{os.getuid()}.lock")
     return os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
 
