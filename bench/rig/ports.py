@@ -12,6 +12,9 @@ from functools import cache
 
 LOOPBACK = "127.0.0.1"
 
+Address = tuple[str, int]
+"""A host and a port."""
+
 FIXED_PORTS = range(12000, 32000)
 """For programs that cannot choose a port by themselves: below what kernels hand out."""
 

@@ -13,9 +13,9 @@ from collections import deque
 from contextlib import suppress
 
 from bench.figures import percentile
-from bench.rig.ports import LOOPBACK
+from bench.rig.ports import LOOPBACK, Address
 from tests.hostile.crowd import QUESTION, UDP_SEGMENT, floodOrder, openUdp
-from tests.hostile.door import Address, addresses
+from tests.hostile.door import addresses
 from tests.hostile.orders import Report
 
 STAMP = struct.Struct("!d")

@@ -13,8 +13,9 @@ import time
 from collections import deque
 from contextlib import suppress
 
+from bench.rig.ports import Address
 from bench.rig.programs import HANG_SECONDS
-from tests.hostile.door import Address, Door, addresses, closeAll
+from tests.hostile.door import Door, addresses, closeAll
 from tests.hostile.orders import Report
 from tests.integration.rawformat2 import tlsContext
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from bench.rig.ports import LOOPBACK
+from bench.rig.ports import LOOPBACK, Address
 from bench.rig.programs import HANG_SECONDS
 from tests.hostile.crowd import WHO_AM_I, YOU_ARE
 from tests.integration.rawformat2 import (
@@ -28,8 +28,6 @@ from tests.integration.rawformat2 import (
     tlsContext,
 )
 from tests.integration.rawpeers import frame
-
-Address = tuple[str, int]
 
 
 def addresses(number: int, begin: int = 2) -> list[str]:

@@ -17,13 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.rig.ports import LOOPBACK
+from bench.rig.ports import LOOPBACK, Address
 from bench.rig.procfs import descriptors, family, memoryBytes
 from bench.rig.programs import CHECKOUT, Program, RigError, until
 from bench.rig.starvation import Starvation
 from tests.doubles.certificates import CLIENT, Authority, pem
 from tests.hostile.countedworker import countOf
-from tests.hostile.door import Address, Door
+from tests.hostile.door import Door
 from tests.hostile.orders import Orders, Report, Spoken, Starter
 
 LISTENING = r"listening on \[?([0-9a-f.:]+?)\]?:(\d+) \((?:TCP|UDP)\)"

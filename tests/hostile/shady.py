@@ -14,10 +14,10 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from bench.rig.ports import LOOPBACK
+from bench.rig.ports import LOOPBACK, Address
 from bench.rig.programs import HANG_SECONDS
 from tests.hostile.crowd import openUdp
-from tests.hostile.door import Address, closeAll, readExactly
+from tests.hostile.door import closeAll, readExactly
 from tests.hostile.orders import Report, say
 from tests.hostile.streams import stream
 from tests.integration.rawformat2 import HEADER, HELLO_BYTES, PING, PONG, TRAIN, RawFrame, serverHello

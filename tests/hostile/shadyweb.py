@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import count, repeat
 
-from bench.rig.ports import LOOPBACK
-from tests.hostile.door import Address, closeAll, readExactly
+from bench.rig.ports import LOOPBACK, Address
+from tests.hostile.door import closeAll, readExactly
 from tests.hostile.messages import BINARY, CLOSE, CONTINUATION, PING, frame
 from tests.integration.rawformat2 import HEADER, PONG, TRAIN, RawFrame, extension, serverHello
 from tests.integration.rawformat2 import PING as PING_FRAME

@@ -8,9 +8,8 @@ import socket
 from collections.abc import Iterable
 from pathlib import Path
 
-from bench.rig.ports import LOOPBACK, freePort
+from bench.rig.ports import LOOPBACK, Address, freePort
 from bench.rig.programs import environmentFor, until
-from tests.integration.correspondence import Address
 from tests.integration.rig import RigTestCase
 from tests.integration.test_terminator import accepts, haproxyProgram
 

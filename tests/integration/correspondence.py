@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from bench.load.deeds import Answer
-from bench.rig.ports import LOOPBACK
+from bench.rig.ports import LOOPBACK, Address
 from bench.rig.programs import HANG_SECONDS
 from uotp.net.sockopts import enlargeUdpBuffers
 
@@ -26,8 +26,6 @@ LOOK_SECONDS = 0.05
 """A target that is to stop looks so often whether it is."""
 
 MAX_DATAGRAM_BYTES = 65535
-
-Address = tuple[str, int]
 
 
 class Target(Answer):

@@ -23,9 +23,9 @@ from typing import Any, NoReturn
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from bench.rig.ports import LOOPBACK
+from bench.rig.ports import LOOPBACK, Address
 from bench.rig.programs import HANG_SECONDS, PROGRAM, Program
-from tests.integration.correspondence import Address, Correspondent, Target
+from tests.integration.correspondence import Correspondent, Target
 
 TWISTD = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]
 """What the script C{twistd} does, wherever it is."""

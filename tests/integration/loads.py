@@ -13,10 +13,9 @@ from collections.abc import Callable, Sequence
 from itertools import accumulate
 
 from bench.load.stamped import STAMP, Record, Steady
-from bench.rig.ports import LOOPBACK, freePort
+from bench.rig.ports import LOOPBACK, Address, freePort
 from bench.rig.procfs import unreadBytes
 from bench.rig.programs import HANG_SECONDS, until
-from tests.integration.correspondence import Address
 from tests.integration.relay import Relay, Relayed
 from tests.integration.rig import Pair, RigTestCase
 from tests.integration.udpends import Flow, UdpEnd

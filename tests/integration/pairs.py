@@ -8,9 +8,9 @@ from __future__ import annotations
 import socket
 from typing import ClassVar
 
-from bench.rig.ports import LOOPBACK, freePort
+from bench.rig.ports import LOOPBACK, Address, freePort
 from bench.rig.programs import Program
-from tests.integration.correspondence import Address, Target
+from tests.integration.correspondence import Target
 from tests.integration.harness import ProgramTestCase
 from uotp.pki.directory import Pki, makePki
 

@@ -11,9 +11,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from bench.rig.ports import LOOPBACK, freePort
+from bench.rig.ports import LOOPBACK, Address, freePort
 from bench.rig.programs import Program, environmentFor, until
-from tests.integration.correspondence import Address
 from tests.integration.harness import needed
 from tests.integration.rig import RigTestCase, clientWords, serverWords
 from tests.integration.test_terminator import accepts, haproxyProgram

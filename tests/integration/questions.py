@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterable
 
 from bench.rig.namespaces import command
+from bench.rig.ports import Address
 from bench.rig.programs import HANG_SECONDS, Program
-from tests.integration.correspondence import Address
 from tests.integration.udpends import UdpEnd
 
 TRY_SECONDS = 0.3

@@ -11,8 +11,8 @@ import struct
 import uuid
 from typing import NamedTuple
 
+from bench.rig.ports import Address
 from bench.rig.programs import HANG_SECONDS
-from tests.integration.correspondence import Address
 from tests.integration.rawpeers import RawServer, RawTunnel
 
 MAGIC = b"uotp"

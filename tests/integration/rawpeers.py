@@ -10,9 +10,8 @@ import socket
 import struct
 import time
 
-from bench.rig.ports import LOOPBACK
+from bench.rig.ports import LOOPBACK, Address
 from bench.rig.programs import HANG_SECONDS
-from tests.integration.correspondence import Address
 
 ID_BYTES = 16
 ONE_ID = bytes.fromhex("000102030405460788090a0b0c0d0e0f")

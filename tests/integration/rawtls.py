@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from OpenSSL import SSL
 
-from tests.integration.correspondence import Address
+from bench.rig.ports import Address
 from tests.integration.steppedtcp import stepUntil
 
 HANDSHAKE, APPLICATION_DATA = 22, 23

@@ -11,8 +11,7 @@ import threading
 import time
 from contextlib import suppress
 
-from bench.rig.ports import LOOPBACK
-from tests.integration.correspondence import Address
+from bench.rig.ports import LOOPBACK, Address
 
 CHUNK_BYTES = 65536
 

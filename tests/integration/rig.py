@@ -15,10 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.rig.ports import LOOPBACK, freePort
+from bench.rig.ports import LOOPBACK, Address, freePort
 from bench.rig.procfs import running
 from bench.rig.programs import Program, until
-from tests.integration.correspondence import Address
 from tests.integration.harness import LISTENING, MAIN, TWISTD, ProgramTestCase, ourCommand, runToEnd
 from tests.integration.relay import Relay
 from tests.integration.udpends import Flow, UdpEnd

@@ -18,10 +18,9 @@ from twisted.internet.selectreactor import SelectReactor
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from bench.rig.ports import LOOPBACK
+from bench.rig.ports import LOOPBACK, Address
 from bench.rig.programs import HANG_SECONDS
 from tests.doubles.sockets import Diarist
-from tests.integration.correspondence import Address
 from uotp.net.sockopts import TunnelSocketOptions
 from uotp.tls.credentials import ClientCredentials, ServerCredentials
 from uotp.transport.accepted import AcceptedTcpStream, AcceptedTlsStream

@@ -9,10 +9,10 @@ import signal
 import socket
 import time
 
-from bench.rig.ports import LOOPBACK, freePort
+from bench.rig.ports import LOOPBACK, Address, freePort
 from bench.rig.procfs import descriptors, udpPorts
 from bench.rig.programs import HANG_SECONDS, Program, until
-from tests.integration.correspondence import ANSWER_SECONDS, Address
+from tests.integration.correspondence import ANSWER_SECONDS
 from tests.integration.harness import requireProcfs
 from tests.integration.pairs import numbered
 from tests.integration.rawpeers import ONE_ID, OTHER_ID, RawServer, RawTunnel, rawClient

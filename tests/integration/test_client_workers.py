@@ -19,11 +19,10 @@ from typing import Any
 
 import psutil
 
-from bench.rig.ports import LOOPBACK
+from bench.rig.ports import LOOPBACK, Address
 from bench.rig.procfs import running
 from bench.rig.programs import HANG_SECONDS, Program, until
 from tests.integration import original
-from tests.integration.correspondence import Address
 from tests.integration.harness import needed, requireProcfs
 from tests.integration.rig import Pair, RigTestCase, said
 from uotp.net import steeringTrouble

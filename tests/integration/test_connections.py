@@ -25,14 +25,13 @@ from OpenSSL import SSL
 from twisted.internet.error import ConnectionDone
 from twisted.trial.unittest import SynchronousTestCase
 
-from bench.rig.ports import LOOPBACK
+from bench.rig.ports import LOOPBACK, Address
 from bench.rig.procfs import memoryBytes
 from bench.rig.programs import until
 from tests.doubles.certificates import CLIENT
 from tests.doubles.contracts import StreamContract
 from tests.doubles.preambles import ProxyAnswer, ProxyHeader, ProxyRequest
 from tests.doubles.tlspairs import GOOD, STRANGER, TRUSTED, TlsTestCase, causeIn
-from tests.integration.correspondence import Address
 from tests.integration.harness import needed, requireProcfs
 from tests.integration.rawtls import APPLICATION_DATA, HANDSHAKE, KEY_UPDATE_HEADER, RawTlsClient
 from tests.integration.rig import RigTestCase

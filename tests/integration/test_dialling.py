@@ -9,9 +9,8 @@ import socket
 from pathlib import Path
 
 from bench.rig.namespaces import Namespace, command
-from bench.rig.ports import LOOPBACK, freePort
+from bench.rig.ports import LOOPBACK, Address, freePort
 from bench.rig.programs import Program, until
-from tests.integration.correspondence import Address
 from tests.integration.harness import ourCommand
 from tests.integration.hosts import namespaceName, needTwoHosts, newNamespace
 from tests.integration.rig import HOSTS, RigTestCase, clientWords, said, serverWords

@@ -15,9 +15,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from bench.rig.namespaces import command
-from bench.rig.ports import LOOPBACK, freePort
+from bench.rig.ports import LOOPBACK, Address, freePort
 from tests.doubles.certificates import CLIENT, DAY, NOW, Authority, Issued, pem
-from tests.integration.correspondence import Address
 from tests.integration.examinations import DoctorTestCase
 from tests.integration.harness import needed, ourCommand, runToEnd
 from tests.integration.hosts import needTwoHosts, newNamespace

@@ -8,9 +8,8 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
-from bench.rig.ports import LOOPBACK, freePort
+from bench.rig.ports import LOOPBACK, Address, freePort
 from bench.rig.programs import Program, environmentFor, until
-from tests.integration.correspondence import Address
 from tests.integration.examinations import DoctorTestCase
 from tests.integration.proxyrig import DANTE, IN_URL, USER, WORD, ProxyTestCase, foundProgram
 from tests.integration.rig import PLAIN, clientWords, serverWords

@@ -11,10 +11,9 @@ import threading
 from pathlib import Path
 from random import Random
 
-from bench.rig.ports import LOOPBACK
+from bench.rig.ports import LOOPBACK, Address
 from bench.rig.programs import HANG_SECONDS, until
 from tests.doubles.clienthello import KEY_SHARE, PROTOCOLS, SERVER_NAME, Reader, seenHello
-from tests.integration.correspondence import Address
 from tests.integration.harness import ourCommand
 from tests.integration.relay import Relay
 from tests.integration.rig import Pair, RigTestCase, clientWords, serverWords

@@ -8,10 +8,10 @@ from __future__ import annotations
 import socket
 from dataclasses import dataclass
 
-from bench.rig.ports import LOOPBACK, freePort
+from bench.rig.ports import LOOPBACK, Address, freePort
 from bench.rig.programs import Program, environmentFor
 from tests.integration import rig
-from tests.integration.correspondence import Address, Correspondent, Target
+from tests.integration.correspondence import Correspondent, Target
 from tests.integration.harness import LISTENING, ourCommand
 from tests.integration.original import READY, originalProgram
 from tests.integration.pairs import numbered

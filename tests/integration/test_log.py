@@ -16,10 +16,9 @@ from pathlib import Path
 
 import twisted
 import uotp
-from bench.rig.ports import LOOPBACK, freePort
+from bench.rig.ports import LOOPBACK, Address, freePort
 from bench.rig.procfs import udpPorts
 from bench.rig.programs import HANG_SECONDS, Program, until
-from tests.integration.correspondence import Address
 from tests.integration.harness import requireProcfs
 from tests.integration.rig import PLAIN, RigTestCase, foregroundCommand, said
 from tests.integration.test_log_budget import WAYS

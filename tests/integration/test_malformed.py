@@ -11,10 +11,9 @@ import ssl
 import uuid
 from pathlib import Path
 
-from bench.rig.ports import LOOPBACK
+from bench.rig.ports import LOOPBACK, Address
 from bench.rig.programs import Program, until
 from tests.doubles.certificates import CLIENT, Authority, pem
-from tests.integration.correspondence import Address
 from tests.integration.rawformat2 import (
     BYE,
     DRAIN,

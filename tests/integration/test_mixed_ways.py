@@ -12,9 +12,8 @@ import shutil
 import socket
 from pathlib import Path
 
-from bench.rig.ports import LOOPBACK, freePort
+from bench.rig.ports import LOOPBACK, Address, freePort
 from bench.rig.programs import Program, environmentFor, until
-from tests.integration.correspondence import Address
 from tests.integration.harness import needed, ourCommand
 from tests.integration.rig import RigTestCase, said
 from tests.integration.test_terminator import accepts, haproxyProgram

@@ -14,9 +14,8 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from bench.rig.ports import LOOPBACK, freePort
+from bench.rig.ports import LOOPBACK, Address, freePort
 from bench.rig.programs import HANG_SECONDS, Program, until
-from tests.integration.correspondence import Address
 from tests.integration.harness import needed, ourCommand, runToEnd
 from tests.integration.rig import Pair, RigTestCase
 from tests.integration.udpends import UdpEnd

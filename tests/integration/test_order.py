@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Iterable
 from functools import partial
 
+from bench.rig.ports import Address
 from bench.rig.programs import HANG_SECONDS, until
-from tests.integration.correspondence import Address
 from tests.integration.loads import Load, LoadTestCase, settle, waitForAll
 from tests.integration.rawformat2 import (
     HELLO_BYTES,

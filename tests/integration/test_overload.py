@@ -14,10 +14,9 @@ import threading
 import time
 from collections.abc import Callable
 
-from bench.rig.ports import LOOPBACK
+from bench.rig.ports import LOOPBACK, Address
 from bench.rig.procfs import highestMemoryBytes, memoryBytes, overflowed, unreadBytes
 from bench.rig.programs import HANG_SECONDS, Program, until
-from tests.integration.correspondence import Address
 from tests.integration.harness import needed, requireProcfs
 from tests.integration.loads import LoadTestCase, settle
 from tests.integration.pairs import numbered

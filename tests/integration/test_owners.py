@@ -10,9 +10,9 @@ import threading
 import time
 import uuid
 
+from bench.rig.ports import Address
 from bench.rig.procfs import highestMemoryBytes, memoryBytes
 from bench.rig.programs import HANG_SECONDS
-from tests.integration.correspondence import Address
 from tests.integration.harness import requireProcfs
 from tests.integration.rawformat2 import clientHello, train
 from tests.integration.rawpeers import ONE_ID, RawTunnel, frame, rawClient

@@ -17,10 +17,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import uotp
-from bench.rig.ports import LOOPBACK, freePort
+from bench.rig.ports import LOOPBACK, Address, freePort
 from bench.rig.procfs import running
 from bench.rig.programs import Program, until
-from tests.integration.correspondence import Address
 from tests.integration.harness import needed, ourCommand, ourEnvironment, requireProcfs, runToEnd
 from tests.integration.rawpeers import RawServer, rawClient
 from tests.integration.rig import (

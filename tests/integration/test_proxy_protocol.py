@@ -10,9 +10,8 @@ import socket
 import ssl
 from pathlib import Path
 
-from bench.rig.ports import LOOPBACK, freePort
+from bench.rig.ports import LOOPBACK, Address, freePort
 from bench.rig.programs import environmentFor, until
-from tests.integration.correspondence import Address
 from tests.integration.harness import needed
 from tests.integration.rawformat2 import WELCOME, RawTunnel2, clientHello, newId, tlsContext
 from tests.integration.rawpeers import RawTunnel

@@ -18,11 +18,10 @@ from pathlib import Path
 
 import psutil
 
-from bench.rig.ports import LOOPBACK
+from bench.rig.ports import LOOPBACK, Address
 from bench.rig.procfs import running
 from bench.rig.programs import HANG_SECONDS, Program, until
 from tests.doubles.certificates import CLIENT, Authority, pem
-from tests.integration.correspondence import Address
 from tests.integration.harness import needed, requireProcfs
 from tests.integration.rawformat2 import WELCOME, RawTunnel2, clientHello, newId, tlsContext, train
 from tests.integration.rawpeers import RawTunnel

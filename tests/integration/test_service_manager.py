@@ -18,9 +18,8 @@ from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from bench.rig.ports import LOOPBACK, freePort
+from bench.rig.ports import LOOPBACK, Address, freePort
 from bench.rig.programs import HANG_SECONDS, Program
-from tests.integration.correspondence import Address
 from tests.integration.harness import needed, ourCommand, ourEnvironment, runToEnd
 from tests.integration.hosts import writeProgram
 from tests.integration.rig import PLAIN, RigTestCase

@@ -19,10 +19,9 @@ import time
 from collections.abc import Callable
 from itertools import chain, repeat
 
-from bench.rig.ports import LOOPBACK, freePort
+from bench.rig.ports import LOOPBACK, Address, freePort
 from bench.rig.programs import HANG_SECONDS
 from bench.rig.starvation import Starvation
-from tests.integration.correspondence import Address
 from tests.integration.harness import needed
 from tests.integration.rig import Pair, RigTestCase
 from tests.integration.udpends import UdpEnd

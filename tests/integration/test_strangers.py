@@ -13,10 +13,9 @@ import ssl
 import time
 import uuid
 
-from bench.rig.ports import LOOPBACK
+from bench.rig.ports import LOOPBACK, Address
 from bench.rig.procfs import descriptors, processorSeconds
 from bench.rig.programs import HANG_SECONDS, Program, until
-from tests.integration.correspondence import Address
 from tests.integration.harness import needed
 from tests.integration.loads import LoadTestCase, settle
 from tests.integration.rig import Pair, said

@@ -11,9 +11,8 @@ import signal
 import socket
 from pathlib import Path
 
-from bench.rig.ports import LOOPBACK, freePort
+from bench.rig.ports import LOOPBACK, Address, freePort
 from bench.rig.programs import environmentFor, until
-from tests.integration.correspondence import Address
 from tests.integration.harness import needed
 from tests.integration.loads import LoadTestCase, waitForAll
 from tests.integration.pairs import numbered

@@ -12,9 +12,8 @@ import socket
 import stat
 import sys
 
-from bench.rig.ports import LOOPBACK, freePort
+from bench.rig.ports import LOOPBACK, Address, freePort
 from bench.rig.programs import Program, until
-from tests.integration.correspondence import Address
 from tests.integration.harness import needed, ourCommand, runToEnd
 from tests.integration.proxyrig import IN_URL, USER, WORD, ProxyTestCase
 from tests.integration.rig import clientWords, said, serverWords, twistdCommand

@@ -15,10 +15,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from bench.rig.ports import LOOPBACK, freePort
+from bench.rig.ports import LOOPBACK, Address, freePort
 from bench.rig.programs import Program, until
 from tests.doubles.certificates import CLIENT, DAY, NOW, Authority, Issued, pem, selfSigned
-from tests.integration.correspondence import Address
 from tests.integration.harness import needed, runToEnd
 from tests.integration.rig import RigTestCase, said, warned
 from tests.integration.udpends import AGAIN, Flow, UdpEnd

@@ -9,8 +9,8 @@ import contextlib  # trial takes a module's `suppress` for its own
 import signal
 
 from bench.rig.namespaces import command
+from bench.rig.ports import Address
 from bench.rig.programs import until
-from tests.integration.correspondence import Address
 from tests.integration.hosts import needTwoHosts, newNamespace
 from tests.integration.loads import LoadTestCase, settle, waitForAll
 

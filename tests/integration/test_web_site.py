@@ -18,9 +18,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from bench.rig.ports import LOOPBACK, freePort
+from bench.rig.ports import LOOPBACK, Address, freePort
 from bench.rig.programs import until
-from tests.integration.correspondence import Address
 from tests.integration.harness import needed, ourCommand, runToEnd
 from tests.integration.rig import RigTestCase, said
 from tests.integration.test_terminator import accepts

@@ -10,9 +10,8 @@ import os
 import socket
 import threading
 
-from bench.rig.ports import LOOPBACK
+from bench.rig.ports import LOOPBACK, Address
 from bench.rig.programs import HANG_SECONDS, Program, until
-from tests.integration.correspondence import Address
 from tests.integration.harness import ourCommand
 from tests.integration.loads import LoadTestCase, waitForAll
 from tests.integration.pairs import numbered

@@ -12,10 +12,9 @@ from pathlib import Path
 
 from cryptography.x509 import load_pem_x509_certificate
 
-from bench.rig.ports import LOOPBACK, freePort
+from bench.rig.ports import LOOPBACK, Address, freePort
 from bench.rig.programs import Program
 from tests.doubles.certificates import CLIENT, Issued, selfSigned
-from tests.integration.correspondence import Address
 from tests.integration.harness import needed, ourCommand, runToEnd
 from tests.integration.rig import said
 from tests.integration.test_trust import GOOD, SECRET, TRUSTED, TrustTestCase, opensslProgram

@@ -12,9 +12,8 @@ import ssl
 import threading
 from pathlib import Path
 
-from bench.rig.ports import LOOPBACK, freePort
+from bench.rig.ports import LOOPBACK, Address, freePort
 from bench.rig.programs import until
-from tests.integration.correspondence import Address
 from tests.integration.rig import Pair, RigTestCase, clientWords, said, serverWords
 from tests.integration.udpends import AGAIN
 from uotp.pki.directory import Pki

@@ -10,9 +10,8 @@ from twisted.internet.protocol import ClientFactory, Factory, Protocol, connecti
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 
-from bench.rig.ports import LOOPBACK
+from bench.rig.ports import LOOPBACK, Address
 from tests.doubles.streams import InMemory
-from tests.integration.correspondence import Address
 from tests.integration.steppedtcp import steppedReactor, stepUntil
 from uotp.tls.credentials import ServerCredentials
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import socket
 import time
 
-from bench.rig.ports import LOOPBACK
+from bench.rig.ports import LOOPBACK, Address
 from bench.rig.programs import HANG_SECONDS
-from tests.integration.correspondence import MAX_DATAGRAM_BYTES, RECEIVE_BUFFER_BYTES, Address
+from tests.integration.correspondence import MAX_DATAGRAM_BYTES, RECEIVE_BUFFER_BYTES
 from uotp.net.sockopts import enlargeUdpBuffers
 
 AGAIN = b"\x00again"

@@ -7,8 +7,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from bench.rig.ports import Address
 from bench.rig.programs import Program, environmentFor, until
-from tests.integration.correspondence import Address
 from tests.integration.rig import RigTestCase
 from tests.integration.test_terminator import accepts
 

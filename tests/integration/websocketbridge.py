@@ -14,9 +14,8 @@ from typing import Any
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import AcceptConnection, BytesMessage, CloseConnection, Ping, Pong, Request
 
-from bench.rig.ports import LOOPBACK
+from bench.rig.ports import LOOPBACK, Address
 from bench.rig.programs import until
-from tests.integration.correspondence import Address
 
 READ_BYTES = 65536
 
