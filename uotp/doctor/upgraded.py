@@ -30,7 +30,8 @@ REMEDIES_BY_STATUS = {
     407: "give a proxy by {proxy}, with user and password",
     426: f"have the web server there {FIELDS}, and Sec-WebSocket-Version as it is",
     429: "raise the limit of requests for the path at the web server, or the content network, there",
-    502: "where the web server is, see whether uotp-server runs and listens where that looks for it (`ss -ltn`), and "
+    502: "try once more: some web servers answer so once after a browser has been at the path; where the web server "
+    "is, see whether uotp-server runs and listens where that looks for it (`ss -ltn`), and "
     "whether TLS between the two was said at one end alone; if uotp-server was told by {proxyProtocol} to wait for a "
     "PROXY header from there, have it sent (send-proxy), or take that away",
     503: "where the web server is, see whether uotp-server runs and listens where that looks for it (`ss -ltn`), and "
