@@ -18,7 +18,7 @@ Address = tuple[str, int]
 FIXED_PORTS = range(12000, 32000)
 """For programs that cannot choose a port by themselves: below what kernels hand out."""
 
-CLAIMS_FOLDER = "/tmp"  # noqa: S108 - a file that others have put there is not opened
+CLAIMS_FOLDER = "/tmp"  # noqa: S108 - nothing is written or read there
 """Where claims of ports are, wherever a process has its other temporary files."""
 
 _given: set[int] = set()
