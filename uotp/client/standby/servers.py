@@ -25,7 +25,7 @@ class MoveReason(Enum):
     Names why a session moves, with the words of the log.
     """
 
-    NO_TUNNEL = "no tunnel there answers any more"
+    NO_TUNNEL = "no tunnel there can be used any more"
     TOO_FAR = "its round trip was far worse for a minute"
     COMES_BACK = "that is to be used first, and has been well for some minutes"
 

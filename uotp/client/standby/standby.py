@@ -1,7 +1,7 @@
 """
 The tunnel of one session that stands by at another server: open, welcomed and pinged, and carrying nothing.
 
-The session is at one server.  When none of its tunnels there answers any more, it moves to where the tunnel stands
+The session is at one server.  When none of its tunnels there can be used any more, it moves to where the tunnel stands
 by, and that tunnel carries in the same turn.  Meanwhile another server is looked for: the tunnel there is opened
 beside the one that stands by, and takes its place when it is open, if that server is to be used before.  A source that
 is not proved has no tunnel that stands by; one is opened for it when its own server does not answer for a moment.
@@ -251,7 +251,7 @@ class Standby:
 
     def serverDown(self) -> None:
         """
-        No tunnel at the session's own server answers any more.
+        No tunnel at the session's own server can be used any more.
         """
         if self._ready is not None and not self._isOver:
             self._move(self._ready, MoveReason.NO_TUNNEL, isOrderly=False)
