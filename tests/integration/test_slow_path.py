@@ -37,6 +37,12 @@ path is, more are lost; how long that takes, 5 s or 15, hangs on what TCP repeat
 
 TUNNELS = 6
 
+ATTEMPTS = 3
+"""
+A program that has no processor for half a second hears an answer too late that a slow path has brought in time, and
+takes a tunnel for dead.  Where that is not the machine's fault it happens each time.
+"""
+
 
 class SlowPathTests(RigTestCase):
     """
@@ -44,12 +50,14 @@ class SlowPathTests(RigTestCase):
     """
 
     def setUp(self) -> None:
+        needTwoHosts("tc", "ss")
+        super().setUp()
+
+    def connectHosts(self, attempt: int) -> None:
         """
         Make two hosts with a modem between them.
         """
-        needTwoHosts("tc", "ss")
-        super().setUp()
-        self.near, self.far = newNamespace(self, "near"), newNamespace(self, "far")
+        self.near, self.far = newNamespace(self, f"near{attempt}"), newNamespace(self, f"far{attempt}")
         near, far = self.near.name, self.far.name
         command("ip", "link", "add", "modem", "netns", near, "type", "veth", "peer", "name", "line", "netns", far)
         for name, device, address in ((near, "modem", NEAR_ADDRESS), (far, "line", FAR_ADDRESS)):
@@ -123,18 +131,26 @@ class SlowPathTests(RigTestCase):
                 came.append(one[0])
         return came
 
-    def assertStaysUsable(self, *wire: str) -> None:
+    def isKept(self, attempt: int, wire: Sequence[str]) -> bool:
         """
-        No tunnel is taken for dead and replaced; and small datagrams pass the others.
+        See whether small datagrams pass the others.
+
+        @return: whether no tunnel is taken for dead meanwhile.
         """
+        self.connectHosts(attempt)
         flow = self.connected(wire)
         until(lambda: len(self.clientPorts()) == TUNNELS, "the pool is open")
         ports = self.clientPorts()
         self.slowDown()
         came = self.smallThatCome(flow)
         self.assertEqual(len(came), len(set(came)))
-        self.assertEqual(self.clientPorts(), ports)
-        self.assertEqual(said(self.client, "failed"), [])
+        return self.clientPorts() == ports and not said(self.client, "failed")
+
+    def assertStaysUsable(self, *wire: str) -> None:
+        """
+        No tunnel is taken for dead and replaced; and small datagrams pass the others.
+        """
+        self.assertTrue(any(self.isKept(attempt, wire) for attempt in range(ATTEMPTS)), "each time one was replaced")
 
     def test_tunnelsOfASlowPathAreKept(self) -> None:
         self.assertStaysUsable("--wire", "2")
