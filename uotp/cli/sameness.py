@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from uotp.net import Host, ProxyPlace, ServerPlace, lookupName
+from uotp.net import ProxyPlace, ServerPlace, anyCaseOf
 
 NAME_KEYS = {"tls-servername"}
 """The options whose value is the name of a host, and nothing else."""
@@ -19,25 +19,15 @@ def meaningIn(key: str, value: Any) -> Any:
     @param value: its value.
     @return: what is the same for all values that mean the same.  Names have no case; paths of URLs and all else have.
     """
-    return _nameOf(value) if key in NAME_KEYS and value is not None else _withoutCase(value)
+    return anyCaseOf(value) if key in NAME_KEYS and value is not None else _withoutCase(value)
 
 
 def _withoutCase(value: Any) -> Any:
     match value:
-        case ServerPlace():
-            return value.anyCase
-        case ProxyPlace():
-            return replace(value, host=_nameOf(value.host))
+        case ServerPlace() | ProxyPlace():
+            return replace(value, host=anyCaseOf(value.host))
         case (str() as host, int() as port):
-            return _nameOf(host), port
+            return anyCaseOf(host), port
         case tuple():
             return tuple(map(_withoutCase, value))
     return value
-
-
-def _nameOf(host: str) -> str:
-    """
-    @param host: a host name or an address, which was parsed.
-    @return: the name as it is looked up; an address as it is.
-    """
-    return host if Host.parse(host).address is not None else lookupName(host)

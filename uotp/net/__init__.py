@@ -8,9 +8,9 @@ from __future__ import annotations
 from uotp.net.given import GivenSockets, Transport, takeGivenSockets
 from uotp.net.hosts import Host, ownerOf, parseDestination, shownHost
 from uotp.net.listening import LOCALHOST, MAX_PORT, Listen, ListenPlace, bindTogether, pairsOf, placesOf, requireListen
-from uotp.net.names import dnsName, lookupName
+from uotp.net.names import dnsName
 from uotp.net.networks import Network, Networks, outOfReach, unmapped
-from uotp.net.places import MAX_SERVERS, ServerPlace, parsePath, requireServers
+from uotp.net.places import MAX_SERVERS, ServerPlace, anyCaseOf, parsePath, requireServers
 from uotp.net.proxyplaces import ProxyKind, ProxyLogin, ProxyPlace, parseLogin, parseProxy, proxyInEnvironment
 from uotp.net.resolver import (
     Addresses,
@@ -82,6 +82,7 @@ __all__ = [
     "Transport",
     "TunnelSocketOptions",
     "allowSilence",
+    "anyCaseOf",
     "backgroundThread",
     "bindTogether",
     "bindable",
@@ -97,7 +98,6 @@ __all__ = [
     "isWritable",
     "listenGroup",
     "literalAddress",
-    "lookupName",
     "numericAddress",
     "outOfReach",
     "ownerOf",

@@ -26,6 +26,14 @@ _PATH = re.compile(r"/[!-~]*")
 """A slash, and letters that can be seen."""
 
 
+def anyCaseOf(host: str) -> str:
+    """
+    @param host: a host name or an address, which was parsed.
+    @return: what is the same for all ways to write the name, which has no case; an address as it is.
+    """
+    return host if Host.parse(host).address is not None else lookupName(host)
+
+
 @dataclass(frozen=True, slots=True)
 class ServerPlace:
     """
@@ -53,8 +61,7 @@ class ServerPlace:
         """
         The same place for all ways to write the name of its host, which has no case.
         """
-        isName = Host.parse(self.host).address is None
-        return replace(self, host=lookupName(self.host)) if isName else self
+        return replace(self, host=anyCaseOf(self.host))
 
     def hostField(self, *, isPlain: bool = False) -> str:
         """
