@@ -28,7 +28,7 @@ HOSTS = (LOOPBACK, "::1", "localhost")
 
 PLAIN = ("--no-tls",)
 
-SLOW_WORDS = r"no TLS handshake after|showed no session id in|waited too long"
+SLOW_WORDS = r"no TLS handshake after|showed no session id in"
 """What our programs say where a handshake takes seconds."""
 
 
@@ -89,7 +89,7 @@ def said(program: Program, words: str) -> list[str]:
 def warned(program: Program) -> list[str]:
     """
     @return: the warnings and errors among the lines of a program's output, but for those that a slow machine brings
-        about: a handshake, or a datagram that waits for one, takes seconds there.
+        about, where a handshake takes seconds.
     """
     levels, slow = re.compile(r"#(warn|error|critical)\]"), re.compile(SLOW_WORDS)
     return [line for line in program.lines if levels.search(line) and not slow.search(line)]

@@ -97,11 +97,12 @@ class TrustTestCase(RigTestCase):
 
     def assertComplaints(self, program: Program, *complaints: str) -> None:
         """
-        These are all the warnings and errors of a program, each of them once; see L{warned}.
+        These are all the warnings and errors of a program, each of them once; see L{warned}.  Where a machine is slow,
+        what was sent waits so long for a server that is refused that it is dropped.
 
         @param complaints: regular expressions.
         """
-        lines = warned(program)
+        lines = [line for line in warned(program) if "waited too long" not in line]
         self.assertEqual(len(lines), len(complaints), program.name)
         for line, complaint in zip(lines, complaints, strict=True):
             self.assertRegex(line, complaint)
